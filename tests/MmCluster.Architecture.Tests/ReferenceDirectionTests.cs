@@ -13,6 +13,8 @@ public sealed class ReferenceDirectionTests
         ["MmCluster.Media"] = [],
         ["MmCluster.Models"] = ["MmCluster.Tensors", "MmCluster.Tokenizers", "MmCluster.Media"],
         ["MmCluster.Engine"] = ["MmCluster.Models"],
+        ["MmCluster.Embedded.Orleans"] = ["MmCluster.Embedded.Orleans.Generator"],
+        ["MmCluster.Embedded.Orleans.Generator"] = [],
         ["MmCluster.Cli"] = ["MmCluster.Engine"],
     };
 
@@ -35,7 +37,12 @@ public sealed class ReferenceDirectionTests
         Directory.EnumerateFiles(Path.Combine(Repository.Root, "src"), "*.csproj", SearchOption.AllDirectories)
             .Select(path => (Path.GetFileNameWithoutExtension(path), path));
 
-    private static IEnumerable<string> References((string Name, string Path) project) =>
-        XDocument.Load(project.Path).Descendants("ProjectReference")
-            .Select(reference => Path.GetFileNameWithoutExtension(reference.Attribute("Include")!.Value.Replace('\\', '/')));
+    private static IEnumerable<string> References((string Name, string Path) project)
+    {
+        XDocument file = XDocument.Load(project.Path);
+        return file.Descendants("ProjectReference")
+            .Select(reference => Path.GetFileNameWithoutExtension(reference.Attribute("Include")!.Value.Replace('\\', '/')))
+            .Concat(file.Descendants("Providers").SelectMany(providers => providers.Value.Split(';', StringSplitOptions.TrimEntries))
+                .Select(provider => $"MmCluster.Embedded.{provider}")); // Packages.props turns them into references
+    }
 }
