@@ -32,7 +32,8 @@ public sealed class EngineRequest
     /// <summary>When to give up with DeadlineExceeded, or null.</summary>
     public DateTimeOffset? Deadline { get; init; }
 
-    /// <summary>For replay after a lost replica: what was already emitted, one list a choice; generation goes on behind it.</summary>
+    /// <summary>For replay after a lost replica: what was already emitted, one list a choice; generation goes on behind it
+    /// and sequence numbers count from it.</summary>
     public IReadOnlyList<ReadOnlyMemory<int>> Emitted { get; init; } = [];
 }
 

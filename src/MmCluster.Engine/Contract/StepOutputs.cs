@@ -26,7 +26,7 @@ public readonly record struct SequenceOutput(
     /// <summary>Token counts, on the last entry of a choice.</summary>
     public Usage? Usage { get; init; }
 
-    /// <summary>What went wrong, when <see cref="Finish"/> is Error.</summary>
+    /// <summary>What went wrong, when <see cref="Finish"/> is Error, or Cancelled by a deadline (DeadlineExceeded).</summary>
     public Models.MmException? Error { get; init; }
 }
 

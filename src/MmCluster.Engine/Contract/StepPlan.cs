@@ -9,7 +9,7 @@ namespace MmCluster.Engine;
 /// <param name="Step">Rises by one.</param>
 /// <param name="Ends">Slots to drop, before anything else.</param>
 /// <param name="Starts">Slots to fill.</param>
-/// <param name="Copies">KV blocks to copy before the step, in order (a shared block about to be written).</param>
+/// <param name="Copies">KV blocks to copy behind the starts and before the chunks, in order (a shared block about to be written).</param>
 /// <param name="Chunks">The rows to compute. At most one chunk a slot.</param>
 /// <param name="Blocks">Block ids appended to slots' tables; chunks point into it.</param>
 /// <param name="Drafts">Guessed tokens to verify (prompt lookup); chunks point into it.</param>
@@ -44,6 +44,11 @@ public sealed class SlotStart
 
     /// <summary>Media of the encoder's input by position.</summary>
     public IReadOnlyList<MediaSpan> EncoderMedia { get; init; } = [];
+
+    /// <summary>
+    /// A slot in use by the same request and with the same encoder input, whose encoder state may be shared; null when there is none.
+    /// </summary>
+    public int? EncoderOf { get; init; }
 
     /// <summary>How to sample.</summary>
     public required SamplingParameters Sampling { get; init; }

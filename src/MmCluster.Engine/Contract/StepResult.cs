@@ -10,6 +10,14 @@ public sealed class StepResult
     private readonly List<SampledToken> _tokens = [];
     private readonly List<TokenLogprob> _alternatives = [];
 
+    private readonly List<SlotFailure> _failures = [];
+
+    /// <summary>The step whose result this is; null when the executor took the plan and has none yet.</summary>
+    public long? Step { get; set; }
+
+    /// <summary>Slots whose own input was at fault in this step; the step holds for all others.</summary>
+    public IReadOnlyList<SlotFailure> Failures => _failures;
+
     /// <summary>One entry a sampling chunk.</summary>
     public IReadOnlyList<SampledChunk> Chunks => _chunks;
 
@@ -22,10 +30,15 @@ public sealed class StepResult
     /// <summary>Empties it for the next step.</summary>
     public void Clear()
     {
+        Step = null;
+        _failures.Clear();
         _chunks.Clear();
         _tokens.Clear();
         _alternatives.Clear();
     }
+
+    /// <summary>Reports that <paramref name="slot"/> alone failed; its sampling chunk, if any, has an entry without tokens.</summary>
+    public void Fail(int slot, Models.MmException error) => _failures.Add(new SlotFailure(slot, error));
 
     /// <summary>Opens the entry of the next sampling chunk.</summary>
     public void BeginChunk(int slot) => _chunks.Add(new SampledChunk(slot, _tokens.Count, 0));
@@ -38,6 +51,9 @@ public sealed class StepResult
         _chunks[^1] = _chunks[^1] with { TokenCount = _chunks[^1].TokenCount + 1 };
     }
 }
+
+/// <summary>What was wrong with one slot's input.</summary>
+public readonly record struct SlotFailure(int Slot, Models.MmException Error);
 
 /// <summary>The tokens sampled for one chunk.</summary>
 public readonly record struct SampledChunk(int Slot, int TokenOffset, int TokenCount);
