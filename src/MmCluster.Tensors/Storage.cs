@@ -1,0 +1,151 @@
+using System.Diagnostics;
+using System.Numerics;
+using System.Runtime.InteropServices;
+
+namespace MmCluster.Tensors;
+
+/// <summary>A run of native memory that tensors share, counted by its views. Freed with the last one, or by the finalizer.</summary>
+internal sealed unsafe class Storage
+{
+    private object? _owner; // keeps external memory alive; null when the memory is ours
+    private bool _external;
+    private int _views;
+
+    ~Storage() => FreeMemory();
+
+    internal byte* Address { get; private set; }
+
+    internal long Bytes { get; private set; }
+
+    internal bool IsReadOnly { get; private set; }
+
+    /// <summary>Memory of our own, 64-byte aligned, not cleared, with one view counted.</summary>
+    internal static Storage Allocate(long bytes)
+    {
+        Storage storage = ScopeStack.Current.TakeStorage();
+        storage.Bytes = bytes;
+        storage.Address = BlockCache.Rent(bytes);
+        storage._external = false;
+        storage.IsReadOnly = false;
+        storage._views = 1;
+        return storage;
+    }
+
+    /// <summary>Memory of somebody else, who stays reachable as long as this does.</summary>
+    internal static Storage Over(void* address, long bytes, object owner, bool readOnly)
+    {
+        Storage storage = ScopeStack.Current.TakeStorage();
+        storage.Bytes = bytes;
+        storage.Address = (byte*)address;
+        storage._owner = owner;
+        storage._external = true;
+        storage.IsReadOnly = readOnly;
+        storage._views = 1;
+        return storage;
+    }
+
+    internal void Retain()
+    {
+        int views = Interlocked.Increment(ref _views);
+        Debug.Assert(views > 1, "a view of freed memory");
+    }
+
+    internal void Release()
+    {
+        if (Interlocked.Decrement(ref _views) > 0)
+        {
+            return;
+        }
+
+        FreeMemory();
+        ScopeStack.Current.Recycle(this); // not taken back: its finalizer finds nothing to free
+    }
+
+    private void FreeMemory()
+    {
+        if (Address != null && !_external)
+        {
+            BlockCache.Return(Address, Bytes);
+        }
+
+        Address = null;
+        _owner = null;
+    }
+}
+
+/// <summary>
+/// Native blocks between their uses, by size class (4 classes an octave), so that activations do not fault their pages in anew every step.
+/// Holds at most 128 MB; larger blocks and what is over go back to the system. Thread-safe.
+/// </summary>
+internal static unsafe class BlockCache
+{
+    private const long MaxCached = 128L << 20;
+    private const int Alignment = 64;
+    private const int Classes = 128;
+
+    private static readonly Lock Gate = new();
+    private static readonly Stack<nint>[] Free = CreateStacks();
+    private static long _cached;
+
+    internal static byte* Rent(long bytes)
+    {
+        (int index, long rounded) = SizeClass(bytes);
+        lock (Gate)
+        {
+            if (Free[index].TryPop(out nint block))
+            {
+                _cached -= rounded;
+                return (byte*)block;
+            }
+        }
+
+        return (byte*)NativeMemory.AlignedAlloc((nuint)rounded, Alignment);
+    }
+
+    internal static void Return(byte* block, long bytes)
+    {
+        (int index, long rounded) = SizeClass(bytes);
+        lock (Gate)
+        {
+            if (_cached + rounded <= MaxCached)
+            {
+                _cached += rounded;
+                Free[index].Push((nint)block);
+                return;
+            }
+        }
+
+        NativeMemory.AlignedFree(block);
+    }
+
+    // (2^n, 2^(n+1)] bytes in four classes. Blocks over the cache's size are never cached, so not rounded either.
+    private static (int Index, long Bytes) SizeClass(long bytes)
+    {
+        if (bytes <= 4 * Alignment)
+        {
+            long units = Math.Max(1, (bytes + Alignment - 1) / Alignment);
+            return ((int)units, units * Alignment);
+        }
+
+        if (bytes > MaxCached)
+        {
+            return (Classes - 1, checked(bytes + (Alignment - 1)) / Alignment * Alignment);
+        }
+
+        int octave = BitOperations.Log2((ulong)bytes - 1);
+        long step = 1L << (octave - 2);
+        long quarters = (bytes - (1L << octave) + step - 1) / step;
+        return (((octave - 7) * 4) + (int)quarters, (4 + quarters) * step);
+    }
+
+    private static Stack<nint>[] CreateStacks()
+    {
+        var stacks = new Stack<nint>[Classes];
+        for (int i = 0; i < stacks.Length; i++)
+        {
+            stacks[i] = new Stack<nint>();
+        }
+
+        return stacks;
+    }
+}
