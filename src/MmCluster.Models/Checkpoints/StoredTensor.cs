@@ -1,0 +1,167 @@
+namespace MmCluster.Models.Checkpoints;
+
+/// <summary>A tensor as a checkpoint file holds it: where its elements lie, not the elements.</summary>
+public sealed class StoredTensor
+{
+    private readonly MappedFile _file;
+    private readonly long _offset; // of element 0, in bytes
+
+    internal StoredTensor(string key, StoredType type, long[] shape, long[] strides, MappedFile file, long offset)
+    {
+        Key = key;
+        Type = type;
+        Shape = shape;
+        Strides = strides;
+        _file = file;
+        _offset = offset;
+    }
+
+    /// <summary>The name in the file.</summary>
+    public string Key { get; }
+
+    /// <summary>Element type.</summary>
+    public StoredType Type { get; }
+
+    /// <summary>Dimensions, row-major.</summary>
+    public IReadOnlyList<long> Shape { get; }
+
+    /// <summary>Elements between neighbours along each dimension.</summary>
+    public IReadOnlyList<long> Strides { get; }
+
+    /// <summary>The file it lies in.</summary>
+    public string File => _file.Path;
+
+    /// <summary>How many elements.</summary>
+    public long ElementCount => Count([.. Shape]);
+
+    /// <summary>Bytes of its elements.</summary>
+    public long Bytes => ElementCount * Type.Size();
+
+    /// <summary>Whether the elements lie densely in row-major order.</summary>
+    public bool IsContiguous
+    {
+        get
+        {
+            long expected = 1;
+            for (int i = Shape.Count - 1; i >= 0; i--)
+            {
+                if (Shape[i] != 1 && Strides[i] != expected)
+                {
+                    return false;
+                }
+                expected *= Shape[i];
+            }
+            return true;
+        }
+    }
+
+    /// <summary>Dense row-major strides of <paramref name="shape"/>.</summary>
+    internal static long[] DenseStrides(ReadOnlySpan<long> shape)
+    {
+        long[] strides = new long[shape.Length];
+        long stride = 1;
+        for (int i = shape.Length - 1; i >= 0; i--)
+        {
+            strides[i] = stride;
+            stride *= Math.Max(shape[i], 1);
+        }
+        return strides;
+    }
+
+    /// <summary>Product of the dimensions; they have been checked not to overflow.</summary>
+    internal static long Count(ReadOnlySpan<long> shape)
+    {
+        long count = 1;
+        foreach (long size in shape)
+        {
+            count *= size;
+        }
+        return count;
+    }
+
+    /// <summary>The address of element 0.</summary>
+    internal unsafe byte* Pointer => _file.Pointer(_offset);
+
+    /// <summary>Drops the resident pages of elements [first, first + count) of a contiguous tensor.</summary>
+    internal void Release(long first, long count)
+    {
+        if (IsContiguous)
+        {
+            _file.Release(_offset + (first * Type.Size()), count * Type.Size());
+        }
+    }
+
+    /// <summary>Reads elements [first, first + target.Length), counted row-major, as F32.</summary>
+    internal unsafe void Read(long first, Span<float> target)
+    {
+        if (IsContiguous)
+        {
+            Convert(Pointer + (first * Type.Size()), 1, target);
+            return;
+        }
+        int inner = (int)Math.Min(Shape[^1], int.MaxValue);
+        while (target.Length > 0)
+        {
+            long column = first % inner;
+            int count = (int)Math.Min(inner - column, target.Length);
+            Convert(Pointer + (OffsetOf(first) * Type.Size()), Strides[^1], target[..count]);
+            target = target[count..];
+            first += count;
+        }
+    }
+
+    /// <summary>Reads all elements of an integer or boolean tensor.</summary>
+    internal unsafe long[] ReadIntegers()
+    {
+        long[] result = new long[ElementCount];
+        for (long i = 0; i < result.Length; i++)
+        {
+            byte* p = Pointer + ((IsContiguous ? i : OffsetOf(i)) * Type.Size());
+            result[i] = Type switch
+            {
+                StoredType.I64 => *(long*)p,
+                StoredType.I32 => *(int*)p,
+                StoredType.I16 => *(short*)p,
+                StoredType.I8 => *(sbyte*)p,
+                StoredType.U8 or StoredType.Bool => *p,
+                _ => throw new InvalidDataException($"{File}: tensor '{Key}' is {Type}, integers were expected"),
+            };
+        }
+        return result;
+    }
+
+    private long OffsetOf(long index)
+    {
+        long offset = 0;
+        for (int i = Shape.Count - 1; i >= 0; i--)
+        {
+            offset += index % Shape[i] * Strides[i];
+            index /= Shape[i];
+        }
+        return offset;
+    }
+
+    private unsafe void Convert(byte* source, long stride, Span<float> target)
+    {
+        if (stride == 1 && Type == StoredType.F32)
+        {
+            new ReadOnlySpan<float>(source, target.Length).CopyTo(target);
+            return;
+        }
+        for (int i = 0; i < target.Length; i++)
+        {
+            target[i] = Type switch
+            {
+                StoredType.F64 => (float)((double*)source)[i * stride],
+                StoredType.F32 => ((float*)source)[i * stride],
+                StoredType.F16 => (float)((Half*)source)[i * stride],
+                StoredType.BF16 => BitConverter.UInt32BitsToSingle((uint)((ushort*)source)[i * stride] << 16),
+                StoredType.I64 => ((long*)source)[i * stride],
+                StoredType.I32 => ((int*)source)[i * stride],
+                StoredType.I16 => ((short*)source)[i * stride],
+                StoredType.I8 => ((sbyte*)source)[i * stride],
+                _ => source[i * stride],
+            };
+        }
+    }
+}
