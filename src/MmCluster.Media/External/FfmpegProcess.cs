@@ -56,9 +56,10 @@ internal sealed class FfmpegProcess(MediaLimits limits, TimeProvider time)
             either.Token.ThrowIfCancellationRequested(); // killed: what it wrote by then is no answer
             return (output, new ToolResult(process.ExitCode, text));
         }
-        catch (OperationCanceledException) when (timeout.IsCancellationRequested && !stop.IsCancellationRequested)
+        catch (Exception error) when (either.IsCancellationRequested) // a killed program's output breaks off in many ways
         {
-            throw new InvalidDataException($"decoding took longer than {limits.MaxToolTime.TotalSeconds:0.#} s");
+            stop.ThrowIfCancellationRequested();
+            throw new InvalidDataException($"decoding took longer than {limits.MaxToolTime.TotalSeconds:0.#} s", error);
         }
         finally
         {

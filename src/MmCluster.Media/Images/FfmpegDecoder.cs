@@ -32,7 +32,7 @@ internal sealed class FfmpegDecoder(MediaLimits limits, FfmpegProcess ffmpeg)
         PictureHeaders.Check(format, file.Span, limits);
         string[] input =
         [
-            "-max_pixels", limits.MaxPixels.ToString(CultureInfo.InvariantCulture),
+            "-xerror", "-err_detect", "explode", "-max_pixels", limits.MaxPixels.ToString(CultureInfo.InvariantCulture),
             // TIFF has no parser that finds a picture's end in a pipe: the demuxer is told that all of it is one.
             .. format == MediaFormat.Tiff ? (string[])["-frame_size", file.Length.ToString(CultureInfo.InvariantCulture)] : [],
             "-f", format == MediaFormat.Pnm ? PnmDemuxer(file.Span) : Demuxers[format],
@@ -43,9 +43,10 @@ internal sealed class FfmpegDecoder(MediaLimits limits, FfmpegProcess ffmpeg)
             "-pix_fmt", "rgb24", "-f", "image2pipe", "-c:v", "ppm", "-threads", "1",
         ];
         (Picture? picture, ToolResult result) = await ffmpeg.RunAsync(["-noautorotate", .. input], output, file, ReadPpmAsync, stop);
-        if (picture is null)
+        if (picture is null || result.ExitCode != 0)
         {
-            throw new InvalidDataException($"{format}: ffmpeg finds no picture in it ({(result.ErrorText.Length > 0 ? result.ErrorText : $"exit status {result.ExitCode}")})");
+            picture?.Dispose();
+            throw new InvalidDataException($"{format}: ffmpeg cannot decode it ({(result.ErrorText.Length > 0 ? result.ErrorText : $"exit status {result.ExitCode}")})");
         }
         return new DecodedPicture(picture, PictureHeaders.Orientation(format, file.Span));
     }

@@ -225,9 +225,111 @@ def others():
     save('pgm.pgm', rgb.convert('L'), format='PPM')
 
 
+# ---- resizing
+
+RESIZE_SIZES = [(53, 37), (106, 74), (20, 11), (7, 91), (53, 11), (80, 37), (1, 1), (336, 5), (33, 33), (54, 38), (52, 36)]
+
+
+def resizes():
+    source = photo(53, 37, 3, 9)
+    Image.fromarray(source).save(HERE / 'resize-source.png')
+    # extremes, so that sums pass 0 and 255
+    hard = (RNG.integers(0, 2, (41, 64, 3)) * 255).astype(np.uint8)
+    Image.fromarray(hard).save(HERE / 'resize-hard.png')
+    for name, pixels in (('resize-source.png', source), ('resize-hard.png', hard)):
+        image = Image.fromarray(pixels)
+        for number in range(6):
+            for size in RESIZE_SIZES:
+                out = image.resize(size, Image.Resampling(number))
+                vectors['resize'].append({'file': name, 'filter': number, 'width': size[0], 'height': size[1], 'sha256': sha(out.tobytes())})
+
+
+# ---- image processors: transformers' image_transforms.py on numpy and Pillow, written out
+
+CLIP_MEAN, CLIP_STD = [0.48145466, 0.4578275, 0.40821073], [0.26862954, 0.26130258, 0.27577711]
+
+
+def center_crop(a, crop):
+    (h, w), (ch, cw) = a.shape[:2], crop
+    top, left = (h - ch) // 2, (w - cw) // 2
+    if top >= 0 and left >= 0:
+        return a[top:top + ch, left:left + cw]
+    nh, nw = max(ch, h), max(cw, w)
+    new = np.zeros((nh, nw, 3), a.dtype)
+    tp, lp = -(-(nh - h) // 2), -(-(nw - w) // 2)
+    new[tp:tp + h, lp:lp + w] = a
+    top, left = top + tp, left + lp
+    return new[max(0, top):min(nh, top + ch), max(0, left):min(nw, left + cw)]
+
+
+def expand2square(image, background):
+    w, h = image.size
+    if w == h:
+        return image
+    side = max(w, h)
+    out = Image.new('RGB', (side, side), background)
+    out.paste(image, ((side - w) // 2, (side - h) // 2))
+    return out
+
+
+def process(config, image, pad):
+    square_default = config.get('image_processor_type', 'CLIP').startswith(('Blip', 'ViT', 'Siglip'))
+    mean, std = config.get('image_mean', CLIP_MEAN), config.get('image_std', CLIP_STD)
+    if pad:
+        image = expand2square(image, tuple(int(m * 255) for m in mean))
+    if config.get('do_resize', True):
+        size = config['size']
+        if isinstance(size, int):
+            size = {'height': size, 'width': size} if square_default else {'shortest_edge': size}
+        if 'shortest_edge' in size:
+            w, h = image.size
+            short, long = (w, h) if w <= h else (h, w)
+            new_short, new_long = size['shortest_edge'], int(size['shortest_edge'] * long / short)
+            if size.get('longest_edge') and new_long > size['longest_edge']:
+                new_short, new_long = int(size['longest_edge'] * new_short / new_long), size['longest_edge']
+            target = (new_short, new_long) if w <= h else (new_long, new_short)
+        else:
+            target = (size['width'], size['height'])
+        image = image.resize(target, Image.Resampling(config.get('resample', 3)))
+    a = np.array(image)
+    if config.get('do_center_crop', not square_default):
+        crop = config['crop_size']
+        a = center_crop(a, (crop, crop) if isinstance(crop, int) else (crop['height'], crop['width']))
+    if config.get('do_rescale', True):
+        a = (a.astype(np.float64) * config.get('rescale_factor', 1 / 255)).astype(np.float32)
+    a = a.astype(np.float32)
+    if config.get('do_normalize', True):
+        a = (a - np.array(mean, np.float32)) / np.array(std, np.float32)
+    return a.transpose(2, 0, 1)
+
+
+def processes():
+    clip = {'image_processor_type': 'CLIPImageProcessor', 'size': {'shortest_edge': 32}, 'crop_size': {'height': 32, 'width': 32}}
+    configs = [
+        (clip, False), (clip, True),
+        ({'feature_extractor_type': 'CLIPFeatureExtractor', 'size': 30, 'crop_size': 30, 'resample': 3}, False),
+        ({**clip, 'crop_size': {'height': 45, 'width': 20}}, False),
+        ({**clip, 'crop_size': {'height': 41, 'width': 90}}, False),
+        ({**clip, 'size': {'shortest_edge': 40, 'longest_edge': 50}}, False),
+        ({'image_processor_type': 'LlavaImageProcessorFast', 'do_pad': True, 'size': {'shortest_edge': 36}, 'crop_size': 36, 'rescale_factor': 1 / 255}, True),
+        ({'image_processor_type': 'BlipImageProcessor', 'size': {'height': 24, 'width': 31}, 'do_center_crop': False}, False),
+        ({'image_processor_type': 'ViTImageProcessor', 'size': 27, 'resample': 2, 'image_mean': [0.5, 0.5, 0.5], 'image_std': [0.5, 0.5, 0.5], 'do_center_crop': False}, False),
+        ({'image_processor_type': 'SiglipImageProcessor', 'do_resize': False, 'do_center_crop': False, 'image_mean': [0.5, 0.4, 0.3], 'image_std': [0.5, 0.25, 0.2]}, False),
+        ({**clip, 'do_normalize': False, 'rescale_factor': 0.1}, False),
+        ({**clip, 'do_rescale': False, 'resample': 1}, False),
+    ]
+    for config, pad in configs:
+        for name in ('resize-source.png', 'png-c2-d8.png', 'jpeg-exif6.jpg'):
+            image = ImageOps.exif_transpose(Image.open(HERE / name)).convert('RGB')
+            out = process(config, image, pad)
+            vectors['process'].append({'file': name, 'config': config, 'pad': pad, 'shape': list(out.shape), 'sha256': sha(np.ascontiguousarray(out, '<f4').tobytes())})
+
+
 pngs()
 bmps()
 jpegs()
 others()
+resizes()
+processes()
 (HERE / 'vectors.json').write_text(json.dumps(vectors, indent=1) + '\n')
 print({k: len(v) for k, v in vectors.items() if isinstance(v, list)}, file=sys.stderr)

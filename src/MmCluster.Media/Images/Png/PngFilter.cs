@@ -73,13 +73,28 @@ internal static class PngFilter
         }
         for (int i = distance; i < row.Length; i++)
         {
-            int left = row[i - distance];
-            int up = above[i];
-            int corner = above[i - distance];
-            int toLeft = Math.Abs(up - corner);
-            int toUp = Math.Abs(left - corner);
-            int toCorner = Math.Abs(left + up - (2 * corner));
-            row[i] += (byte)(toLeft <= toUp && toLeft <= toCorner ? left : toUp <= toCorner ? up : corner);
+            row[i] += Paeth(row[i - distance], above[i], above[i - distance]);
         }
+    }
+
+    /// <summary>Filters a row by Paeth's predictor.</summary>
+    /// <param name="row">The samples.</param>
+    /// <param name="above">The samples above, or zeros.</param>
+    /// <param name="distance">Bytes back to the pixel on the left.</param>
+    /// <param name="filtered">Receives as many bytes as the row has.</param>
+    public static void ApplyPaeth(ReadOnlySpan<byte> row, ReadOnlySpan<byte> above, int distance, Span<byte> filtered)
+    {
+        for (int i = 0; i < row.Length; i++)
+        {
+            filtered[i] = (byte)(row[i] - (i < distance ? above[i] : Paeth(row[i - distance], above[i], above[i - distance])));
+        }
+    }
+
+    private static byte Paeth(int left, int up, int corner)
+    {
+        int toLeft = Math.Abs(up - corner);
+        int toUp = Math.Abs(left - corner);
+        int toCorner = Math.Abs(left + up - (2 * corner));
+        return (byte)(toLeft <= toUp && toLeft <= toCorner ? left : toUp <= toCorner ? up : corner);
     }
 }

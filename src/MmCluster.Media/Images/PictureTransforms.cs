@@ -1,0 +1,99 @@
+using MmCluster.Media.Images.Resize;
+
+namespace MmCluster.Media.Images;
+
+/// <summary>Operations that make a picture of another size. Each returns a new picture, which the caller disposes.</summary>
+public static class PictureTransforms
+{
+    /// <summary>Resizes as Pillow's <c>Image.resize</c> does, bit for bit.</summary>
+    /// <param name="picture">The input, [h, w, 3].</param>
+    /// <param name="width">Columns of the result.</param>
+    /// <param name="height">Rows of the result.</param>
+    /// <param name="filter">The filter; all but <see cref="Resampling.Nearest"/> are antialiased.</param>
+    /// <exception cref="ArgumentOutOfRangeException">A side is not positive, the result fits no array, or the filter is unknown.</exception>
+    public static Picture Resize(this Picture picture, int width, int height, Resampling filter)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(width);
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(height);
+        return Resizer.Resize(picture, width, height, filter, new PixelWindow(0, 0, width, height));
+    }
+
+    /// <summary>Cuts a rectangle out.</summary>
+    /// <param name="picture">The input.</param>
+    /// <param name="x">First column.</param>
+    /// <param name="y">First row.</param>
+    /// <param name="width">Columns.</param>
+    /// <param name="height">Rows.</param>
+    /// <exception cref="ArgumentOutOfRangeException">The rectangle is not inside the picture.</exception>
+    public static Picture Crop(this Picture picture, int x, int y, int width, int height)
+    {
+        if (x < 0 || y < 0 || width <= 0 || height <= 0 || width > picture.Width - x || height > picture.Height - y)
+        {
+            throw new ArgumentOutOfRangeException(
+                nameof(width), $"{width} x {height} at ({x}, {y}) does not lie in {picture.Width} x {picture.Height}");
+        }
+        return Resizer.Resize(picture, picture.Width, picture.Height, Resampling.Box, new PixelWindow(x, y, width, height));
+    }
+
+    /// <summary>The middle of a picture, with black around it where the picture is too small, as transformers' <c>center_crop</c>.</summary>
+    /// <param name="picture">The input.</param>
+    /// <param name="width">Columns of the result.</param>
+    /// <param name="height">Rows of the result.</param>
+    /// <exception cref="ArgumentOutOfRangeException">A side is not positive, or the result fits no array.</exception>
+    public static Picture CenterCrop(this Picture picture, int width, int height) =>
+        ResizeAndCenterCrop(picture, picture.Width, picture.Height, Resampling.Box, width, height);
+
+    /// <summary>Puts a picture in the middle of a square as long as its longer side, as LLaVA's <c>expand2square</c>.</summary>
+    /// <param name="picture">The input.</param>
+    /// <param name="red">Red of the background.</param>
+    /// <param name="green">Green of the background.</param>
+    /// <param name="blue">Blue of the background.</param>
+    /// <exception cref="ArgumentOutOfRangeException">The square fits no array.</exception>
+    public static Picture PadToSquare(this Picture picture, byte red, byte green, byte blue)
+    {
+        int side = Math.Max(picture.Width, picture.Height);
+        Picture square = Picture.Allocate(side, side);
+        Span<byte> pixels = square.Pixels;
+        for (int i = 0; i < pixels.Length; i += 3)
+        {
+            (pixels[i], pixels[i + 1], pixels[i + 2]) = (red, green, blue);
+        }
+        Paste(picture, square, (side - picture.Width) / 2, (side - picture.Height) / 2);
+        return square;
+    }
+
+    /// <summary>Resizes, then takes the middle; what lies outside of the crop is never computed.</summary>
+    internal static Picture ResizeAndCenterCrop(
+        Picture picture, int width, int height, Resampling filter, int cropWidth, int cropHeight)
+    {
+        (int left, int fromX, int countX) = CropSide(width, cropWidth);
+        (int top, int fromY, int countY) = CropSide(height, cropHeight);
+        Picture middle = Resizer.Resize(picture, width, height, filter, new PixelWindow(fromX, fromY, countX, countY));
+        if ((countX, countY) == (cropWidth, cropHeight))
+        {
+            return middle;
+        }
+        using (middle)
+        {
+            Picture framed = Picture.Allocate(cropWidth, cropHeight);
+            framed.Pixels.Clear();
+            Paste(middle, framed, left, top);
+            return framed;
+        }
+    }
+
+    // transformers' rounding: the cut starts at floor((size - crop) / 2); a padded side puts its odd pixel before the picture.
+    private static (int Pad, int From, int Count) CropSide(int size, int crop)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(crop);
+        return size >= crop ? (0, (size - crop) / 2, crop) : ((crop - size + 1) / 2, 0, size);
+    }
+
+    private static void Paste(Picture picture, Picture target, int x, int y)
+    {
+        for (int row = 0; row < picture.Height; row++)
+        {
+            picture.Row(row).CopyTo(target.Row(y + row)[(x * 3)..]);
+        }
+    }
+}
