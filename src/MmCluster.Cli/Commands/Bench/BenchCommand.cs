@@ -1,0 +1,11 @@
+using System.CommandLine;
+using MmCluster.Cli.Hosting;
+
+namespace MmCluster.Cli.Commands.Bench;
+
+/// <summary><c>mm bench</c>: what measures speed.</summary>
+internal sealed class BenchCommand : Command
+{
+    public BenchCommand(CommandContext context)
+        : base("bench", "Measure speed.") => Add(new BenchServeCommand(context));
+}

@@ -1,0 +1,14 @@
+using System.CommandLine;
+using MmCluster.Cli.Commands.Bench;
+using MmCluster.Cli.Hosting;
+
+namespace MmCluster.Cli.Commands;
+
+/// <summary>The commands of <c>mm</c>, in the order in which help lists them.</summary>
+internal static class CommandCatalog
+{
+    public static IEnumerable<Command> All(CommandContext context) =>
+    [
+        new BenchCommand(context),
+    ];
+}

@@ -1,0 +1,32 @@
+using Spectre.Console;
+
+namespace MmCluster.Cli.Hosting;
+
+/// <summary>Where a command reads and writes: answers to <see cref="Out"/>, progress and logs to <see cref="Error"/>.</summary>
+internal sealed class CommandContext
+{
+    public required TextReader In { get; init; }
+
+    public required TextWriter Out { get; init; }
+
+    public required TextWriter Error { get; init; }
+
+    /// <summary>Writes to standard error: progress bars must not mix with a command's answer.</summary>
+    public required IAnsiConsole Progress { get; init; }
+
+    /// <summary>Whether a person reads standard output.</summary>
+    public bool Interactive { get; init; }
+
+    /// <summary>Reads an environment variable; null when unset or empty.</summary>
+    public Func<string, string?> Environment { get; init; } = _ => null;
+
+    public static CommandContext ForProcess() => new()
+    {
+        In = Console.In,
+        Out = Console.Out,
+        Error = Console.Error,
+        Progress = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(Console.Error) }),
+        Interactive = !Console.IsOutputRedirected,
+        Environment = name => System.Environment.GetEnvironmentVariable(name) is { Length: > 0 } value ? value : null,
+    };
+}

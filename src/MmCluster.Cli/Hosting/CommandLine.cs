@@ -1,0 +1,86 @@
+using System.CommandLine;
+using System.CommandLine.Parsing;
+using MmCluster.Cli.Commands;
+using MmCluster.Models;
+
+namespace MmCluster.Cli.Hosting;
+
+/// <summary>The <c>mm</c> command: parses, runs, and turns every failure into one line and an exit code.</summary>
+internal static class CommandLine
+{
+    public static async Task<int> RunAsync(
+        IReadOnlyList<string> args, CommandContext context, CancellationToken cancellationToken)
+    {
+        RootCommand root = Root(context);
+        ParseResult parsed = root.Parse(args);
+        // Help and version carry their own action and want no valid command line around them.
+        bool asksForHelp = parsed.Tokens.Any(token => token.Value is "--help" or "-h" or "-?" or "/?" or "--version");
+        if (parsed.Errors.Count > 0 && !asksForHelp)
+        {
+            return await FailAsync(parsed, context, new MmException(MmErrorCode.InvalidArgument, Describe(parsed)));
+        }
+        try
+        {
+            return await parsed.InvokeAsync(
+                new InvocationConfiguration
+                {
+                    Output = context.Out,
+                    Error = context.Error,
+                    EnableDefaultExceptionHandler = false,
+                    ProcessTerminationTimeout = null,
+                },
+                cancellationToken);
+        }
+        catch (Exception error)
+        {
+            return await FailAsync(parsed, context, error);
+        }
+    }
+
+    private static RootCommand Root(CommandContext context)
+    {
+        var root = new RootCommand("Serves multimodal large language models.");
+        root.Add(GlobalOptions.Json);
+        foreach (Command command in CommandCatalog.All(context))
+        {
+            root.Add(command);
+        }
+        return root;
+    }
+
+    private static string Describe(ParseResult parsed)
+    {
+        string errors = string.Join(" ", parsed.Errors.Select(error => error.Message));
+        return $"{errors} See '{PathOf(parsed.CommandResult)} --help'.";
+    }
+
+    private static string PathOf(CommandResult result) =>
+        result.Parent is CommandResult parent ? $"{PathOf(parent)} {result.Command.Name}" : "mm";
+
+    private static async Task<int> FailAsync(ParseResult parsed, CommandContext context, Exception error)
+    {
+        if (error is MachineLacksException lack)
+        {
+            await WriteAsync(parsed, context, nameof(MachineLacksException), lack.Message, param: null);
+            return ExitCodes.MachineLacks;
+        }
+        var mapped = MmException.From(error);
+        await WriteAsync(parsed, context, mapped.Code.ToString(), OneLine(mapped.Message), mapped.Param);
+        if (mapped.Code == MmErrorCode.Internal)
+        {
+            await context.Error.WriteLineAsync($"mm: this is a bug of ours; please report it with the lines below.\n{error}");
+        }
+        return MmErrorTable.Of(mapped.Code).Exit;
+    }
+
+    private static async Task WriteAsync(ParseResult parsed, CommandContext context, string code, string message, string? param)
+    {
+        await context.Error.WriteLineAsync($"mm: {message}");
+        if (parsed.GetValue(GlobalOptions.Json))
+        {
+            await context.Out.WriteLineAsync(JsonLine.Of(new { error = new { code, message, param } }));
+        }
+    }
+
+    private static string OneLine(string message) => message.ReplaceLineEndings(" ");
+}
