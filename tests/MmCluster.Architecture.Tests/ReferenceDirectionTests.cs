@@ -15,7 +15,8 @@ public sealed class ReferenceDirectionTests
         ["MmCluster.Engine"] = ["MmCluster.Models"],
         ["MmCluster.Embedded.Orleans"] = ["MmCluster.Embedded.Orleans.Generator"],
         ["MmCluster.Embedded.Orleans.Generator"] = [],
-        ["MmCluster.Cli"] = ["MmCluster.Engine"],
+        ["MmCluster.Gateway"] = ["MmCluster.Engine"],
+        ["MmCluster.Cli"] = ["MmCluster.Engine", "MmCluster.Gateway"],
     };
 
     [Fact]

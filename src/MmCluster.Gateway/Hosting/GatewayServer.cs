@@ -1,0 +1,104 @@
+using System.Net;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Hosting.Server;
+using Microsoft.AspNetCore.Hosting.Server.Features;
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using MmCluster.Gateway.Metrics;
+using MmCluster.Gateway.Models;
+using MmCluster.Gateway.OpenAi;
+using MmCluster.Models;
+
+namespace MmCluster.Gateway.Hosting;
+
+/// <summary>The HTTP front of a set of models: OpenAI's routes, health and metrics, on one Kestrel.</summary>
+public sealed class GatewayServer : IAsyncDisposable
+{
+    private readonly WebApplication _app;
+
+    private GatewayServer(WebApplication app) => _app = app;
+
+    /// <summary>Where it listens, with the port it got.</summary>
+    public Uri Address => new(_app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First());
+
+    /// <summary>Starts listening.</summary>
+    /// <exception cref="MmException">Unavailable when the address cannot be bound.</exception>
+    public static async Task<GatewayServer> StartAsync(
+        ServedModels models, GatewayOptions options, TimeProvider time, CancellationToken cancellationToken)
+    {
+        WebApplication app = Build(models, options, time);
+        try
+        {
+            await app.StartAsync(cancellationToken);
+        }
+        catch (IOException error)
+        {
+            await app.DisposeAsync();
+            throw new MmException(MmErrorCode.Unavailable, $"cannot listen on {options.Host}:{options.Port}: {error.Message}", error);
+        }
+        return new GatewayServer(app);
+    }
+
+    /// <summary>Stops accepting, lets running requests end within the shutdown timeout, and stops.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        await _app.StopAsync();
+        await _app.DisposeAsync();
+    }
+
+    private static WebApplication Build(ServedModels models, GatewayOptions options, TimeProvider time)
+    {
+        WebApplicationBuilder builder = WebApplication.CreateSlimBuilder();
+        builder.Logging.ClearProviders();
+        builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = options.ShutdownTimeout);
+        builder.WebHost.ConfigureKestrel(kestrel =>
+        {
+            kestrel.AddServerHeader = false;
+            kestrel.Limits.MaxRequestBodySize = options.MaxRequestBytes;
+            kestrel.Listen(Resolve(options.Host), options.Port);
+        });
+        WebApplication app = builder.Build();
+        Map(app, models, options, time);
+        return app;
+    }
+
+    private static void Map(WebApplication app, ServedModels models, GatewayOptions options, TimeProvider time)
+    {
+        var metrics = new GatewayMetrics(time);
+        var completions = new CompletionsEndpoint(models, options, metrics, time);
+        var chat = new ChatCompletionsEndpoint(models, options, metrics, time);
+        var list = new ModelsEndpoint(models);
+        app.Use(next => new ApiKeyCheck(options.ApiKey, next).HandleAsync);
+        app.MapPost("/v1/completions", (RequestDelegate)completions.HandleAsync);
+        app.MapPost("/v1/chat/completions", (RequestDelegate)chat.HandleAsync);
+        app.MapGet("/v1/models", (RequestDelegate)list.ListAsync);
+        app.MapGet("/v1/models/{id}", http => list.GetAsync(http, (string)http.Request.RouteValues["id"]!));
+        app.MapGet("/health", http => http.Response.WriteAsync("ok\n", http.RequestAborted));
+        app.MapGet("/health/ready", http => ReadyAsync(http, models));
+        app.MapGet("/metrics", http =>
+        {
+            http.Response.ContentType = "text/plain; version=0.0.4; charset=utf-8";
+            return http.Response.WriteAsync(metrics.Render(), http.RequestAborted);
+        });
+        app.MapFallback(http => ErrorBody.WriteAsync(
+            http, new MmException(MmErrorCode.NotFound, $"there is no route {http.Request.Method} {http.Request.Path}")));
+    }
+
+    private static Task ReadyAsync(HttpContext http, ServedModels models)
+    {
+        http.Response.StatusCode = models.Ready ? StatusCodes.Status200OK : StatusCodes.Status503ServiceUnavailable;
+        return http.Response.WriteAsync(models.Ready ? "ready\n" : "not ready: no warm-up step has run yet\n", http.RequestAborted);
+    }
+
+    private static IPAddress Resolve(string host) => host switch
+    {
+        "localhost" => IPAddress.Loopback,
+        "*" or "+" => IPAddress.Any,
+        _ => IPAddress.TryParse(host, out IPAddress? address)
+            ? address
+            : throw new MmException(MmErrorCode.InvalidArgument, $"--host must be an address such as 127.0.0.1 or 0.0.0.0, not '{host}'"),
+    };
+}

@@ -1,0 +1,35 @@
+using MmCluster.Engine;
+
+namespace MmCluster.Gateway.Models;
+
+/// <summary>A model as the gateway sees it, whether its engine lives in this process or behind grains. Safe to call from any thread.</summary>
+public interface IServedModel
+{
+    /// <summary>The name that requests use.</summary>
+    string Id { get; }
+
+    /// <summary>What /v1/models tells about it.</summary>
+    ServedModelInfo Info { get; }
+
+    /// <summary>Whether a warm-up step has run.</summary>
+    bool Ready { get; }
+
+    /// <summary>Sampling where a request leaves it open (the checkpoint's generation_config.json).</summary>
+    SamplingParameters DefaultSampling { get; }
+
+    /// <summary>A token as text of its own, for logprobs; parts of a character become U+FFFD.</summary>
+    string TokenText(int token);
+
+    /// <summary>
+    /// Runs one request. Entries of its choices come interleaved; each choice ends with one that has a finish reason. Stopping the enumeration
+    /// early, or cancelling, frees the request's work.
+    /// </summary>
+    /// <exception cref="MmCluster.Models.MmException">Refused before the first entry; later failures are entries of finish Error.</exception>
+    IAsyncEnumerable<SequenceOutput> GenerateAsync(GenerationRequest request, CancellationToken cancellationToken);
+}
+
+/// <summary>What /v1/models tells about a model.</summary>
+/// <param name="Created">When it was loaded.</param>
+/// <param name="MaxModelLength">Prompt and output tokens together.</param>
+/// <param name="VocabularySize">Token ids are below this.</param>
+public sealed record ServedModelInfo(DateTimeOffset Created, int MaxModelLength, int VocabularySize);

@@ -1,0 +1,47 @@
+using System.Text.Json;
+using MmCluster.Engine;
+using MmCluster.Gateway.Hosting;
+using MmCluster.Gateway.Metrics;
+using MmCluster.Gateway.Models;
+
+namespace MmCluster.Gateway.OpenAi;
+
+/// <summary>POST /v1/completions: prompts as text or token ids, one or several.</summary>
+internal sealed class CompletionsEndpoint(ServedModels models, GatewayOptions options, GatewayMetrics metrics, TimeProvider time)
+    : GenerationEndpoint(models, options, metrics, time)
+{
+    private const int OpenAiDefaultMaxTokens = 16;
+    private const int MaxPrompts = 1024;
+
+    protected override string IdPrefix => "cmpl-";
+
+    protected override SamplingParameters Defaults(SamplingParameters model) => model with { MaxTokens = OpenAiDefaultMaxTokens };
+
+    protected override AnswerWriter Writer(string id, string model, long created, bool returnTokenIds, Func<int, string> tokenText) =>
+        new CompletionWriter(id, model, created, returnTokenIds, tokenText);
+
+    protected override IReadOnlyList<GenerationInput> ReadInputs(FieldReader fields)
+    {
+        JsonElement prompt = fields.Field("prompt") ?? throw fields.Missing("prompt");
+        if (One(prompt) is { } one)
+        {
+            return [one];
+        }
+        if (prompt.ValueKind == JsonValueKind.Array && prompt.GetArrayLength() is > 0 and <= MaxPrompts)
+        {
+            GenerationInput?[] many = [.. prompt.EnumerateArray().Select(One)];
+            if (many.All(input => input is not null))
+            {
+                return many!;
+            }
+        }
+        throw fields.Bad("prompt", $"a string, an array of token ids, or an array of at most {MaxPrompts} of these", prompt);
+    }
+
+    private static GenerationInput? One(JsonElement prompt) => prompt.ValueKind switch
+    {
+        JsonValueKind.String => new GenerationInput.Text(prompt.GetString()!),
+        JsonValueKind.Array when prompt.GetArrayLength() > 0 && FieldReader.TryInts(prompt) is { } ids => new GenerationInput.Tokens(ids),
+        _ => null,
+    };
+}

@@ -1,0 +1,110 @@
+using System.Text.Json;
+using Microsoft.AspNetCore.Http;
+using MmCluster.Engine;
+using MmCluster.Gateway.Hosting;
+using MmCluster.Gateway.Metrics;
+using MmCluster.Gateway.Models;
+using MmCluster.Models;
+
+namespace MmCluster.Gateway.OpenAi;
+
+/// <summary>
+/// What /v1/completions and /v1/chat/completions share: read the request, run it, answer whole or as a stream of events. Errors before
+/// the first byte are an HTTP status; later ones are an event in OpenAI's shape, after which the stream closes.
+/// </summary>
+internal abstract class GenerationEndpoint(ServedModels models, GatewayOptions options, GatewayMetrics metrics, TimeProvider time)
+{
+    /// <summary>Handles one request.</summary>
+    public async Task HandleAsync(HttpContext http)
+    {
+        try
+        {
+            using JsonDocument body = await ReadBodyAsync(http);
+            await AnswerAsync(http, new FieldReader(body.RootElement, ""));
+        }
+        catch (Exception error) when (!http.Response.HasStarted)
+        {
+            await ErrorBody.WriteAsync(http, MmException.From(error));
+        }
+    }
+
+    /// <summary>Ids begin with this.</summary>
+    protected abstract string IdPrefix { get; }
+
+    /// <summary>What fields the request leaves open become, over the model's own defaults.</summary>
+    protected abstract SamplingParameters Defaults(SamplingParameters model);
+
+    /// <summary>The inputs of a request; each gets its own choices.</summary>
+    protected abstract IReadOnlyList<GenerationInput> ReadInputs(FieldReader fields);
+
+    /// <summary>Writes answers in this endpoint's form.</summary>
+    protected abstract AnswerWriter Writer(string id, string model, long created, bool returnTokenIds, Func<int, string> tokenText);
+
+    private async Task AnswerAsync(HttpContext http, FieldReader fields)
+    {
+        IServedModel model = models.Find(fields.String("model"));
+        SamplingParameters sampling = SamplingReader.Read(fields, Defaults(model.DefaultSampling), DrawSeed);
+        IReadOnlyList<GenerationInput> inputs = ReadInputs(fields);
+        string id = RequestId(http);
+        bool stream = fields.Bool("stream");
+        bool includeUsage = fields.Object("stream_options")?.Bool("include_usage") ?? false;
+        int priority = fields.Int("priority", int.MinValue, int.MaxValue) ?? 0;
+        string salt = fields.String("cache_salt") ?? "";
+        GenerationRequest[] requests = [.. inputs.Select((input, index) => new GenerationRequest
+        {
+            Id = inputs.Count == 1 ? id : $"{id}-{index}",
+            Input = input,
+            Sampling = sampling,
+            Priority = priority,
+            CacheSalt = salt,
+            Deadline = options.RequestTimeout is { } timeout ? time.GetUtcNow() + timeout : null,
+        })];
+        AnswerWriter writer = Writer(
+            id, model.Id, time.GetUtcNow().ToUnixTimeSeconds(), fields.Bool("return_token_ids"), model.TokenText);
+        http.Response.Headers["X-Request-Id"] = id;
+        using RequestMeter meter = metrics.Begin(model.Id);
+        IAsyncEnumerable<SequenceOutput> outputs = GenerationFanOut.RunAsync(model, requests, sampling.Choices, http.RequestAborted);
+        if (stream)
+        {
+            await EventStream.WriteAsync(http, writer, outputs, includeUsage, meter);
+        }
+        else
+        {
+            await WholeAnswer.WriteAsync(http, writer, outputs, inputs.Count * sampling.Choices, meter);
+        }
+    }
+
+    private static async Task<JsonDocument> ReadBodyAsync(HttpContext http)
+    {
+        JsonDocument body;
+        try
+        {
+            body = await JsonDocument.ParseAsync(http.Request.Body, default, http.RequestAborted);
+        }
+        catch (BadHttpRequestException error)
+        {
+            throw new MmException(MmErrorCode.InvalidArgument, $"the request's body cannot be read: {error.Message}", error);
+        }
+        catch (JsonException error)
+        {
+            throw new MmException(MmErrorCode.InvalidArgument, $"the request's body is not JSON: {error.Message}", error);
+        }
+        if (body.RootElement.ValueKind != JsonValueKind.Object)
+        {
+            body.Dispose();
+            throw new MmException(MmErrorCode.InvalidArgument, "the request's body must be a JSON object");
+        }
+        return body;
+    }
+
+    // A caller's own id is kept, so that its logs and ours can be joined.
+    private string RequestId(HttpContext http)
+    {
+        string? given = http.Request.Headers["X-Request-Id"];
+        return given is { Length: > 0 and <= 128 } && given.All(c => c is > ' ' and < (char)127)
+            ? given
+            : $"{IdPrefix}{Guid.NewGuid():N}";
+    }
+
+    private static ulong DrawSeed() => unchecked((ulong)Random.Shared.NextInt64(long.MinValue, long.MaxValue));
+}

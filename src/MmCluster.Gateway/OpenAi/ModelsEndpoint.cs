@@ -1,0 +1,34 @@
+using Microsoft.AspNetCore.Http;
+using MmCluster.Gateway.Models;
+using MmCluster.Models;
+
+namespace MmCluster.Gateway.OpenAi;
+
+/// <summary>GET /v1/models and /v1/models/{id}; beyond OpenAI's fields each model tells its length and vocabulary.</summary>
+internal sealed class ModelsEndpoint(ServedModels models)
+{
+    public Task ListAsync(HttpContext http) =>
+        http.Response.WriteAsJsonAsync(new { @object = "list", data = models.All.Select(Describe) }, http.RequestAborted);
+
+    public async Task GetAsync(HttpContext http, string id)
+    {
+        try
+        {
+            await http.Response.WriteAsJsonAsync(Describe(models.Find(id)), http.RequestAborted);
+        }
+        catch (MmException error)
+        {
+            await ErrorBody.WriteAsync(http, error);
+        }
+    }
+
+    private static object Describe(IServedModel model) => new
+    {
+        id = model.Id,
+        @object = "model",
+        created = model.Info.Created.ToUnixTimeSeconds(),
+        owned_by = "mmcluster",
+        max_model_len = model.Info.MaxModelLength,
+        vocab_size = model.Info.VocabularySize,
+    };
+}

@@ -1,0 +1,108 @@
+using System.Globalization;
+using System.Text.Json;
+using MmCluster.Engine;
+
+namespace MmCluster.Gateway.OpenAi;
+
+/// <summary>Reads the sampling fields that completions and chats share: OpenAI's, and vLLM's extras.</summary>
+internal static class SamplingReader
+{
+    private const int MaxStops = 16;
+    private const int MaxLogprobs = 20;
+    private const int MaxChoices = 128;
+
+    /// <summary>
+    /// The parameters of <paramref name="fields"/> over the model's own <paramref name="defaults"/>; without a seed,
+    /// <paramref name="drawSeed"/> gives one, so that a replay draws the same numbers.
+    /// </summary>
+    public static SamplingParameters Read(FieldReader fields, SamplingParameters defaults, Func<ulong> drawSeed) => defaults with
+    {
+        Temperature = fields.Float("temperature", 0, 2) ?? defaults.Temperature,
+        TopP = fields.Float("top_p", 0, 1, minExcluded: true) ?? defaults.TopP,
+        TopK = fields.Int("top_k", -1, int.MaxValue) is { } topK ? Math.Max(topK, 0) : defaults.TopK,
+        MinP = fields.Float("min_p", 0, 1) ?? defaults.MinP,
+        RepetitionPenalty = fields.Float("repetition_penalty", 0, 100, minExcluded: true) ?? defaults.RepetitionPenalty,
+        PresencePenalty = fields.Float("presence_penalty", -2, 2) ?? defaults.PresencePenalty,
+        FrequencyPenalty = fields.Float("frequency_penalty", -2, 2) ?? defaults.FrequencyPenalty,
+        LogitBias = LogitBias(fields) ?? defaults.LogitBias,
+        Seed = fields.Field("seed") is { } seed ? Seed(fields, seed) : drawSeed(),
+        Choices = fields.Int("n", 1, MaxChoices) ?? 1,
+        MaxTokens = fields.Int("max_completion_tokens", 1, int.MaxValue) ?? fields.Int("max_tokens", 1, int.MaxValue) ?? defaults.MaxTokens,
+        MinTokens = fields.Int("min_tokens", 0, int.MaxValue) ?? defaults.MinTokens,
+        IgnoreEos = fields.Bool("ignore_eos", defaults.IgnoreEos),
+        StopTokenIds = fields.Ints("stop_token_ids") ?? defaults.StopTokenIds,
+        Stop = fields.Strings("stop", MaxStops),
+        IncludeStop = fields.Bool("include_stop_str_in_output"),
+        Logprobs = Logprobs(fields),
+        SkipSpecialTokens = fields.Bool("skip_special_tokens", true),
+        Structure = Structure(fields),
+    };
+
+    // Completions: an integer. Chats: logprobs is a switch and top_logprobs the count.
+    private static int? Logprobs(FieldReader fields)
+    {
+        if (fields.Field("logprobs") is not { } field)
+        {
+            return fields.Field("top_logprobs") is null
+                ? null
+                : throw FieldReader.Invalid("top_logprobs", "'top_logprobs' needs 'logprobs': true");
+        }
+        return field.ValueKind switch
+        {
+            JsonValueKind.True => fields.Int("top_logprobs", 0, MaxLogprobs) ?? 0,
+            JsonValueKind.False => null,
+            _ => fields.Int("logprobs", 0, MaxLogprobs),
+        };
+    }
+
+    // OpenAI's seeds are signed; any 64 bits are a seed.
+    private static ulong Seed(FieldReader fields, JsonElement seed) =>
+        seed.ValueKind == JsonValueKind.Number && seed.TryGetInt64(out long signed) ? unchecked((ulong)signed)
+        : seed.ValueKind == JsonValueKind.Number && seed.TryGetUInt64(out ulong unsigned) ? unsigned
+        : throw fields.Bad("seed", "a whole number", seed);
+
+    private static Dictionary<int, float>? LogitBias(FieldReader fields)
+    {
+        if (fields.Object("logit_bias") is not { } biases)
+        {
+            return null;
+        }
+        var result = new Dictionary<int, float>();
+        foreach (JsonProperty entry in biases.Value.EnumerateObject())
+        {
+            if (!int.TryParse(entry.Name, NumberStyles.None, CultureInfo.InvariantCulture, out int token))
+            {
+                throw FieldReader.Invalid("logit_bias", $"'logit_bias' has token ids as keys, not '{entry.Name}'");
+            }
+            result[token] = biases.Float(entry.Name, -100, 100) ?? 0;
+        }
+        return result;
+    }
+
+    private static StructuredOutput? Structure(FieldReader fields)
+    {
+        // vLLM's names for the same thing.
+        if (fields.String("guided_regex") is { } pattern)
+        {
+            return new StructuredOutput.Regex(pattern);
+        }
+        if (fields.Field("guided_json") is { } guided)
+        {
+            return new StructuredOutput.JsonSchema(guided.ValueKind == JsonValueKind.String ? guided.GetString()! : guided.GetRawText());
+        }
+        if (fields.Object("response_format") is not { } format)
+        {
+            return null;
+        }
+        return format.String("type") switch
+        {
+            "text" => null,
+            "json_object" => new StructuredOutput.JsonSchema("""{"type":"object"}"""),
+            "json_schema" => new StructuredOutput.JsonSchema(
+                (format.Object("json_schema") ?? throw format.Missing("json_schema")).Field("schema")?.GetRawText() ?? "{}"),
+            "regex" => new StructuredOutput.Regex(format.String("pattern") ?? throw format.Missing("pattern")),
+            var other => throw FieldReader.Invalid(
+                "response_format.type", $"'response_format.type' must be text, json_object, json_schema or regex, not '{other}'"),
+        };
+    }
+}

@@ -1,0 +1,65 @@
+using System.Runtime.CompilerServices;
+using System.Text;
+using MmCluster.Engine;
+using MmCluster.Gateway.Models;
+using MmCluster.Models;
+
+namespace MmCluster.Gateway.Tests;
+
+/// <summary>Answers with the prompt's tokens or words, one an entry; can be told to fail at an entry.</summary>
+internal sealed class EchoModel : IServedModel
+{
+    public string Id { get; init; } = "echo";
+
+    public ServedModelInfo Info { get; } = new(DateTimeOffset.UnixEpoch, 4096, 1000);
+
+    public bool Ready { get; set; } = true;
+
+    public SamplingParameters DefaultSampling { get; } = new() { Temperature = 0.25f };
+
+    /// <summary>The entry that fails, or null.</summary>
+    public int? FailAt { get; init; }
+
+    public List<GenerationRequest> Seen { get; } = [];
+
+    public string TokenText(int token) => $"t{token}";
+
+    public async IAsyncEnumerable<SequenceOutput> GenerateAsync(
+        GenerationRequest request, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        lock (Seen)
+        {
+            Seen.Add(request);
+        }
+        await Task.Yield();
+        string[] words = Words(request.Input);
+        int count = Math.Min(words.Length, request.Sampling.MaxTokens ?? int.MaxValue);
+        for (int i = 0; i < count; i++)
+        {
+            for (int choice = 0; choice < request.Sampling.Choices; choice++)
+            {
+                if (i == FailAt)
+                {
+                    var error = new MmException(MmErrorCode.Unavailable, "the stage is gone");
+                    yield return new SequenceOutput(request.Id, choice, i, default, "", FinishReason.Error) { Error = error };
+                    yield break;
+                }
+                bool last = i == count - 1;
+                yield return new SequenceOutput(request.Id, choice, i, new[] { i }, words[i], last ? FinishReason.Stop : null)
+                {
+                    Usage = last ? new Usage(words.Length, 0, count) : null,
+                    Logprobs = request.Sampling.Logprobs is null ? null : [new OutputLogprobs(new TokenLogprob(i, -0.5f), [new TokenLogprob(i, -0.5f)])],
+                };
+            }
+        }
+    }
+
+    private static string[] Words(GenerationInput input) => input switch
+    {
+        GenerationInput.Tokens tokens => [.. tokens.Ids.ToArray().Select(id => $"<{id}>")],
+        GenerationInput.Text text => [.. text.Prompt.Split(' ').Select(word => word + " ")],
+        GenerationInput.Chat chat => [.. chat.Messages[^1].Parts.Select(part =>
+            part.Text ?? $"[{chat.Media[part.MediaIndex!.Value].Kind}:{Encoding.ASCII.GetString(chat.Media[part.MediaIndex.Value].Bytes.Span)}]")],
+        _ => throw new ArgumentOutOfRangeException(nameof(input)),
+    };
+}

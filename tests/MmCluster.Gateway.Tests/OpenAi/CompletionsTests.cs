@@ -1,0 +1,84 @@
+using System.Text.Json;
+using MmCluster.Gateway.Models;
+
+namespace MmCluster.Gateway.Tests.OpenAi;
+
+public sealed class CompletionsTests
+{
+    [Fact]
+    public async Task A_whole_answer_joins_the_entries_and_counts_tokens()
+    {
+        await using TestGateway gateway = await TestGateway.StartAsync(new EchoModel());
+        (int status, JsonElement body) = await gateway.PostAsync("/v1/completions", """{"model":"echo","prompt":"a b c","unknown_field":1}""");
+        Assert.Equal(200, status);
+        Assert.Equal("a b c ", body.GetProperty("choices")[0].GetProperty("text").GetString());
+        Assert.Equal("stop", body.GetProperty("choices")[0].GetProperty("finish_reason").GetString());
+        Assert.Equal(6, body.GetProperty("usage").GetProperty("total_tokens").GetInt32());
+    }
+
+    [Fact]
+    public async Task A_stream_has_one_event_an_entry_then_usage_then_done()
+    {
+        await using TestGateway gateway = await TestGateway.StartAsync(new EchoModel());
+        string[] events = await gateway.StreamAsync(
+            "/v1/completions", """{"prompt":[5,6],"stream":true,"stream_options":{"include_usage":true},"return_token_ids":true}""");
+        Assert.Equal(4, events.Length);
+        JsonElement first = JsonDocument.Parse(events[0]).RootElement.GetProperty("choices")[0];
+        Assert.Equal(("<5>", 0), (first.GetProperty("text").GetString(), first.GetProperty("token_ids")[0].GetInt32()));
+        Assert.Equal(2, JsonDocument.Parse(events[2]).RootElement.GetProperty("usage").GetProperty("completion_tokens").GetInt32());
+        Assert.Equal("[DONE]", events[3]);
+    }
+
+    [Fact]
+    public async Task Several_prompts_and_choices_are_numbered_prompt_by_prompt()
+    {
+        await using TestGateway gateway = await TestGateway.StartAsync(new EchoModel());
+        (_, JsonElement body) = await gateway.PostAsync("/v1/completions", """{"prompt":["a","b"],"n":2}""");
+        Assert.Equal(["a ", "a ", "b ", "b "], body.GetProperty("choices").EnumerateArray().Select(choice => choice.GetProperty("text").GetString()));
+    }
+
+    [Fact]
+    public async Task The_models_sampling_defaults_fill_what_a_request_leaves_open()
+    {
+        var model = new EchoModel();
+        await using TestGateway gateway = await TestGateway.StartAsync(model);
+        await gateway.PostAsync("/v1/completions", """{"prompt":"a","top_k":7,"seed":-1,"stop":"x"}""");
+        GenerationRequest seen = Assert.Single(model.Seen);
+        Assert.Equal((0.25f, 7, ulong.MaxValue, 16), (seen.Sampling.Temperature, seen.Sampling.TopK, seen.Sampling.Seed, seen.Sampling.MaxTokens));
+        Assert.Equal(["x"], seen.Sampling.Stop);
+    }
+
+    [Theory]
+    [InlineData("""{"prompt":"a","temperature":3}""", 400, "temperature")]
+    [InlineData("""{"prompt":"a","temperature":"hot"}""", 400, "temperature")]
+    [InlineData("""{"prompt":[1,-2]}""", 400, "prompt")]
+    [InlineData("""{}""", 400, "prompt")]
+    [InlineData("""{"prompt":"a","n":0}""", 400, "n")]
+    [InlineData("""{"prompt":"a","response_format":{"type":"xml"}}""", 400, "response_format.type")]
+    [InlineData("""{"model":"other","prompt":"a"}""", 404, "model")]
+    public async Task A_bad_field_is_named_in_OpenAIs_error_shape(string request, int expected, string param)
+    {
+        await using TestGateway gateway = await TestGateway.StartAsync(new EchoModel());
+        (int status, JsonElement body) = await gateway.PostAsync("/v1/completions", request);
+        JsonElement error = body.GetProperty("error");
+        Assert.Equal((expected, param, "invalid_request_error"),
+            (status, error.GetProperty("param").GetString(), error.GetProperty("type").GetString()));
+    }
+
+    [Fact]
+    public async Task A_failure_before_the_first_byte_is_a_status()
+    {
+        await using TestGateway gateway = await TestGateway.StartAsync(new EchoModel { FailAt = 0 });
+        (int status, _) = await gateway.PostAsync("/v1/completions", """{"prompt":"a b","stream":true}""");
+        Assert.Equal(503, status);
+    }
+
+    [Fact]
+    public async Task A_failure_in_a_stream_is_its_last_event()
+    {
+        await using TestGateway gateway = await TestGateway.StartAsync(new EchoModel { FailAt = 1 });
+        string[] events = await gateway.StreamAsync("/v1/completions", """{"prompt":"a b","stream":true}""");
+        Assert.Equal(2, events.Length);
+        Assert.Equal("the stage is gone", JsonDocument.Parse(events[1]).RootElement.GetProperty("error").GetProperty("message").GetString());
+    }
+}
