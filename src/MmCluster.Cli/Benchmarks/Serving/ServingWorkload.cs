@@ -1,7 +1,7 @@
 using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Nodes;
-
+using MmCluster.Media.Images.Png;
 
 namespace MmCluster.Cli.Benchmarks.Serving;
 
@@ -60,7 +60,7 @@ internal sealed class ServingWorkload(ServingOptions options, string model, int 
         (int width, int height) = options.ImageSize;
         byte[] pixels = new byte[width * height * 3];
         _random.NextBytes(pixels);
-        return pixels;
+        return PngEncoder.Encode(pixels, width, height, channels: 3);
     }
 
     private int Length(int mean) => options.RangeRatio == 0
