@@ -1,0 +1,65 @@
+using MmCluster.Tokenizers.Patterns;
+
+namespace MmCluster.Tokenizers.PreTokenizers;
+
+/// <summary>Splits at the matches of a pattern, or with <paramref name="invert"/> at what lies between them.</summary>
+internal sealed class PatternPreTokenizer(Pattern pattern, SplitBehavior behavior, bool invert) : PreTokenizer
+{
+    public override Words Apply(Words words)
+    {
+        var result = new List<(int, int)>(words.Spans.Count);
+        var matches = new List<(int, int)>();
+        var stretches = new List<Splitter.Stretch>();
+        foreach ((int start, int length) in words.Spans)
+        {
+            matches.Clear();
+            stretches.Clear();
+            pattern.FindAll(words.Text.AsSpan(start, length), matches);
+            Splitter.Stretches(length, matches, invert, stretches);
+            Splitter.Emit(stretches, behavior, start, result);
+        }
+        return new Words(words.Text, words.AtOrigin, result);
+    }
+}
+
+/// <summary>Splits at every code point of a kind.</summary>
+internal sealed class CharacterPreTokenizer(Func<int, bool> isDelimiter, SplitBehavior behavior) : PreTokenizer
+{
+    public override Words Apply(Words words)
+    {
+        var result = new List<(int, int)>(words.Spans.Count);
+        var stretches = new List<Splitter.Stretch>();
+        foreach ((int start, int length) in words.Spans)
+        {
+            stretches.Clear();
+            Splitter.Stretches(words.Text.AsSpan(start, length), isDelimiter, stretches);
+            Splitter.Emit(stretches, behavior, start, result);
+        }
+        return new Words(words.Text, words.AtOrigin, result);
+    }
+}
+
+/// <summary>Cuts pieces of a fixed number of code points.</summary>
+internal sealed class FixedLengthPreTokenizer(int pieceLength) : PreTokenizer
+{
+    public override Words Apply(Words words)
+    {
+        var result = new List<(int, int)>();
+        foreach ((int start, int length) in words.Spans)
+        {
+            int pieceStart = start;
+            int taken = 0;
+            for (int i = start; i < start + length;)
+            {
+                Unicode.CodePoints.At(words.Text.AsSpan(0, start + length), i, out int size);
+                i += size;
+                if (++taken == pieceLength || i == start + length)
+                {
+                    result.Add((pieceStart, i - pieceStart));
+                    (pieceStart, taken) = (i, 0);
+                }
+            }
+        }
+        return new Words(words.Text, words.AtOrigin, result);
+    }
+}
