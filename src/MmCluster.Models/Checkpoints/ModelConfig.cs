@@ -66,7 +66,38 @@ public sealed class ModelConfig
     /// <summary>The object called <paramref name="name"/>.</summary>
     public ModelConfig Section(string name) => TrySection(name) ?? throw Missing(name);
 
-    /// <summary>A whole number that fits 32 bits and is at least 0.</summary>
+    /// <summary>The section at a dotted path; this one for an empty path.</summary>
+    /// <exception cref="InvalidDataException">There is none.</exception>
+    public ModelConfig At(string path)
+    {
+        ModelConfig at = this;
+        foreach (string name in path.Split('.', StringSplitOptions.RemoveEmptyEntries))
+        {
+            at = at.Section(name);
+        }
+        return at;
+    }
+
+    /// <summary>These values with those of <paramref name="overrides"/> (an object) before them.</summary>
+    public ModelConfig With(JsonElement? overrides)
+    {
+        if (overrides is not { ValueKind: JsonValueKind.Object } values)
+        {
+            return this;
+        }
+        Dictionary<string, JsonElement> merged = [];
+        foreach (JsonProperty item in _element.EnumerateObject())
+        {
+            merged[item.Name] = item.Value;
+        }
+        foreach (JsonProperty item in values.EnumerateObject())
+        {
+            merged[item.Name] = item.Value;
+        }
+        return new ModelConfig(JsonSerializer.SerializeToElement(merged), _place);
+    }
+
+    /// <summary>A whole number that fits 32 bits.</summary>
     public int Whole(params ReadOnlySpan<string> names) => TryWhole(names) ?? throw Missing(names[0]);
 
     /// <summary>A whole number that fits 32 bits, or null.</summary>

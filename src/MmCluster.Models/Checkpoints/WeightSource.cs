@@ -1,0 +1,43 @@
+namespace MmCluster.Models.Checkpoints;
+
+/// <summary>
+/// A place among a checkpoint's names: <c>weights["self_attn"]["q_proj"]</c> is where <c>….self_attn.q_proj.weight</c> lies, so that a network's
+/// source spells the checkpoint's keys.
+/// </summary>
+public readonly struct WeightSource
+{
+    private readonly WeightLoader _loader;
+
+    internal WeightSource(WeightLoader loader, string path)
+    {
+        _loader = loader;
+        Path = path;
+    }
+
+    /// <summary>The name so far, without a final dot; empty at the root.</summary>
+    public string Path { get; }
+
+    /// <summary>How weights are kept.</summary>
+    public WeightOptions Options => _loader.Options;
+
+    /// <summary>A place below this one.</summary>
+    public WeightSource this[string name] => new(_loader, Join(name));
+
+    /// <summary>Entry <paramref name="index"/> of a list.</summary>
+    public WeightSource this[int index] => new(_loader, Join($"{index}"));
+
+    /// <summary>Whether the checkpoint has this tensor.</summary>
+    public bool Has(string name) => _loader.Find(Join(name)) is not null;
+
+    /// <summary>Lets everything below this place stay unread.</summary>
+    public void LeaveOut() => _loader.LeaveOut(Path.Length == 0 ? "" : Path + ".");
+
+    /// <summary>The tensor as it lies in the file, or null; for deciding how to load, not for loading.</summary>
+    internal StoredTensor? Find(string name) => _loader.Find(Join(name));
+
+    /// <summary>Declares tensors that are loaded as one; names start here.</summary>
+    internal void Declare(string[] names, long[][] shapes, Action<StoredTensor[]> fill) =>
+        _loader.Declare([.. names.Select(Join)], shapes, fill);
+
+    private string Join(string name) => Path.Length == 0 ? name : $"{Path}.{name}";
+}
