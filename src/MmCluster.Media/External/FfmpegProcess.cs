@@ -18,6 +18,9 @@ internal sealed class FfmpegProcess(MediaLimits limits, TimeProvider time)
     /// <summary>Told each started process's id; tests watch it.</summary>
     internal Action<int>? Started { get; init; }
 
+    /// <summary>The folders looked through for the program, colon-separated.</summary>
+    internal string SearchPath { get; init; } = Environment.GetEnvironmentVariable("PATH") ?? "";
+
     /// <summary>Runs ffmpeg once.</summary>
     /// <param name="inputOptions">Options for the input, its <c>-f</c> among them.</param>
     /// <param name="outputOptions">Options for the output.</param>
@@ -106,9 +109,9 @@ internal sealed class FfmpegProcess(MediaLimits limits, TimeProvider time)
         return info;
     }
 
-    private static string FindProgram()
+    private string FindProgram()
     {
-        foreach (string folder in (Environment.GetEnvironmentVariable("PATH") ?? "").Split(':', StringSplitOptions.RemoveEmptyEntries))
+        foreach (string folder in SearchPath.Split(':', StringSplitOptions.RemoveEmptyEntries))
         {
             string path = Path.Combine(folder, "ffmpeg");
             if (Path.IsPathRooted(path) && File.Exists(path))

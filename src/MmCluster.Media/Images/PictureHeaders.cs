@@ -14,13 +14,12 @@ internal static class PictureHeaders
     {
         (long width, long height)? size = format switch
         {
-            MediaFormat.Gif when file.Length >= 10 =>
-                (BinaryPrimitives.ReadUInt16LittleEndian(file[6..]), BinaryPrimitives.ReadUInt16LittleEndian(file[8..])),
+            MediaFormat.Gif => GifSize(file),
             MediaFormat.Qoi when file.Length >= 14 =>
                 (BinaryPrimitives.ReadUInt32BigEndian(file[4..]), BinaryPrimitives.ReadUInt32BigEndian(file[8..])),
             MediaFormat.WebP => WebPSize(file),
             MediaFormat.Tiff => TiffSize(file),
-            MediaFormat.Gif or MediaFormat.Qoi => throw new InvalidDataException($"{format}: the file breaks off inside its header"),
+            MediaFormat.Qoi => throw new InvalidDataException($"{format}: the file breaks off inside its header"),
             _ => null,
         };
         if (size is var (w, h))
@@ -36,6 +35,46 @@ internal static class PictureHeaders
         MediaFormat.WebP => Exif.Orientation(WebPChunk(file, "EXIF"u8)),
         _ => 1,
     };
+
+    // Also walks the first picture's blocks, because ffmpeg shows half a picture where they break off.
+    private static (long, long) GifSize(ReadOnlySpan<byte> file)
+    {
+        int at = 13;
+        if (file.Length > at)
+        {
+            at += GifTableBytes(file[10]);
+            bool inPicture = false;
+            while (at < file.Length)
+            {
+                byte kind = file[at++];
+                if (kind == 0x2C && at + 9 < file.Length) // a picture: its descriptor, its palette, the code size
+                {
+                    at += 9 + GifTableBytes(file[at + 8]) + 1;
+                    inPicture = true;
+                }
+                else if (kind == 0x21) // an extension
+                {
+                    at++;
+                }
+                else
+                {
+                    break;
+                }
+                while (at < file.Length && file[at] != 0)
+                {
+                    at += file[at] + 1;
+                }
+                if (inPicture && at < file.Length)
+                {
+                    return (BinaryPrimitives.ReadUInt16LittleEndian(file[6..]), BinaryPrimitives.ReadUInt16LittleEndian(file[8..]));
+                }
+                at++;
+            }
+        }
+        throw new InvalidDataException("Gif: the file breaks off before its first picture's end");
+    }
+
+    private static int GifTableBytes(byte flags) => (flags & 0x80) == 0 ? 0 : 3 << ((flags & 7) + 1);
 
     // https://developers.google.com/speed/webp/docs/riff_container
     private static (long, long) WebPSize(ReadOnlySpan<byte> file)

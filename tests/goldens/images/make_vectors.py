@@ -222,6 +222,12 @@ def others():
     save('tiff-rgb.tiff', rgb, format='TIFF')
     save('tiff-lzw.tiff', rgb, format='TIFF', compression='tiff_lzw')
     save('ppm.ppm', rgb, format='PPM')
+    save('jpeg2000.jp2', rgb, format='JPEG2000')
+    # lossy: chroma upsampling differs from libwebp's, so the pixels are kept for a comparison with a tolerance
+    lossy = io.BytesIO()
+    Image.fromarray(photo(96, 64, 3, 4)).save(lossy, format='WEBP', quality=90)
+    (HERE / 'webp-lossy.webp').write_bytes(lossy.getvalue())
+    Image.open(lossy).convert('RGB').save(HERE / 'webp-lossy.png')
     save('pgm.pgm', rgb.convert('L'), format='PPM')
 
 

@@ -28,7 +28,7 @@ internal static class JpegDecoder
             }
             else
             {
-                Check(TurboJpeg.Decode(handle, file, picture.Pixels, width, height, TurboJpeg.PixelRgb));
+                DecodePixels(handle, file, picture.Pixels, (width, height), TurboJpeg.PixelRgb);
             }
         }
         catch
@@ -46,7 +46,7 @@ internal static class JpegDecoder
         try
         {
             Span<byte> cmyk = rented.AsSpan(0, count);
-            Check(TurboJpeg.Decode(handle, file, cmyk, picture.Width, picture.Height, TurboJpeg.PixelCmyk));
+            DecodePixels(handle, file, cmyk, (picture.Width, picture.Height), TurboJpeg.PixelCmyk);
             ToRgb(cmyk, picture.Pixels);
         }
         finally
@@ -72,12 +72,23 @@ internal static class JpegDecoder
         }
     }
 
-    // Damaged data is a warning that Pillow shows as good as it can; a file that breaks off it refuses, and so do we.
-    private static void Check((string Text, bool IsWarning)? complaint)
+    /// <summary>
+    /// Decodes what Pillow decodes: damaged data is shown as well as it can be, a file that breaks off is refused. The library tells a
+    /// warning and a fatal error after a warning apart by nothing but the text, so the first warning is learnt from a run of its own.
+    /// </summary>
+    private static void DecodePixels(TurboJpeg.Handle handle, ReadOnlySpan<byte> file, Span<byte> pixels, (int, int) size, int format)
     {
-        if (complaint is { } found && (!found.IsWarning || found.Text.Contains("Premature end of JPEG file", StringComparison.Ordinal)))
+        if (TurboJpeg.Decode(handle, file, pixels, size, format, stopOnWarning: true) is not var (first, warned))
         {
-            throw new InvalidDataException($"JPEG: {found.Text}");
+            return;
+        }
+        if (!warned || first.Contains("Premature end of JPEG file", StringComparison.Ordinal))
+        {
+            throw new InvalidDataException($"JPEG: {first}");
+        }
+        if (TurboJpeg.Decode(handle, file, pixels, size, format, stopOnWarning: false) is var (text, _) && text != first)
+        {
+            throw new InvalidDataException($"JPEG: {text}");
         }
     }
 }

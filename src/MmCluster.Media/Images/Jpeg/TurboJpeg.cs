@@ -11,6 +11,7 @@ internal static unsafe partial class TurboJpeg
     public const int ColorspaceCmyk = 3; // TJCS_CMYK
     public const int ColorspaceYcck = 4; // TJCS_YCCK
     public const int AccurateDct = 4096; // TJFLAG_ACCURATEDCT
+    public const int StopOnWarning = 8192; // TJFLAG_STOPONWARNING
     public const int LimitScans = 32768; // TJFLAG_LIMITSCANS
     public const int ErrorWarning = 0; // TJERR_WARNING
 
@@ -65,14 +66,25 @@ internal static unsafe partial class TurboJpeg
     }
 
     /// <summary>Decodes with the accurate DCT and smooth chroma upsampling, which is what Pillow does.</summary>
-    /// <returns>null, or the library's first complaint and whether it is only a warning.</returns>
-    public static (string Text, bool IsWarning)? Decode(Handle handle, ReadOnlySpan<byte> file, Span<byte> pixels, int width, int height, int format)
+    /// <param name="handle">The decompressor.</param>
+    /// <param name="file">The file.</param>
+    /// <param name="pixels">Receives height rows of one length.</param>
+    /// <param name="size">Width and height of the picture.</param>
+    /// <param name="format">TJPF_*.</param>
+    /// <param name="stopOnWarning">Whether damaged data ends the decoding.</param>
+    /// <returns>
+    /// null, or a complaint and whether warnings were among the complaints: its text is the fatal error's if there was one, else the first
+    /// warning's.
+    /// </returns>
+    public static (string Text, bool Warned)? Decode(
+        Handle handle, ReadOnlySpan<byte> file, Span<byte> pixels, (int Width, int Height) size, int format, bool stopOnWarning)
     {
         fixed (byte* bytes = file)
         fixed (byte* target = pixels)
         {
             int status = tjDecompress2(
-                handle, bytes, new CULong((nuint)file.Length), target, width, pixels.Length / height, height, format, AccurateDct | LimitScans);
+                handle, bytes, new CULong((nuint)file.Length), target, size.Width, pixels.Length / size.Height, size.Height, format,
+                AccurateDct | LimitScans | (stopOnWarning ? StopOnWarning : 0));
             return status == 0 ? null : (Message(handle), tjGetErrorCode(handle) == ErrorWarning);
         }
     }
