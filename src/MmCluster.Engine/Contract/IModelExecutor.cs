@@ -13,7 +13,7 @@ public interface IModelExecutor : IDisposable
     /// Takes one step and fills <paramref name="result"/> (cleared first) in the order of the plan's sampling chunks. Steps come with numbers
     /// that rise by one and run in that order. A pipeline of depth d may keep up to d - 1 plans in flight: the result is then an earlier step's, named by
     /// <see cref="StepResult.Step"/> (null while the pipeline fills), every call that finds d - 1 plans in flight gives one, and a plan without chunks
-    /// gives the oldest one at once. An exception means that no plan in flight was committed: all slots are dropped and their requests replay.
+    /// has no result of its own and gives the oldest one at once. An exception means that no plan in flight was committed: all slots are dropped and their requests replay.
     /// What is wrong with one slot alone (features of a wrong shape) is reported by <see cref="StepResult.Fail"/> instead.
     /// </summary>
     void Execute(in StepPlan plan, StepResult result);

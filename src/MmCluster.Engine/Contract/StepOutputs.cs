@@ -8,6 +8,9 @@ public sealed class StepOutputs
 
     /// <summary>One entry a sequence that advanced or ended.</summary>
     public List<SequenceOutput> Outputs { get; } = [];
+
+    /// <summary>Memory behind the outputs' token ids.</summary>
+    internal Scheduling.PlanList<int> Ids { get; } = new();
 }
 
 /// <summary>What a sequence gained in a step.</summary>

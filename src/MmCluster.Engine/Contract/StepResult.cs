@@ -37,6 +37,17 @@ public sealed class StepResult
         _alternatives.Clear();
     }
 
+    /// <summary>Becomes a copy of <paramref name="other"/>, as an executor that keeps results of a pipeline needs it.</summary>
+    public void CopyFrom(StepResult other)
+    {
+        Clear();
+        Step = other.Step;
+        _failures.AddRange(other._failures);
+        _chunks.AddRange(other._chunks);
+        _tokens.AddRange(other._tokens);
+        _alternatives.AddRange(other._alternatives);
+    }
+
     /// <summary>Reports that <paramref name="slot"/> alone failed; its sampling chunk, if any, has an entry without tokens.</summary>
     public void Fail(int slot, Models.MmException error) => _failures.Add(new SlotFailure(slot, error));
 

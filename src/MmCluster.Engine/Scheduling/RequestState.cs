@@ -1,0 +1,38 @@
+namespace MmCluster.Engine.Scheduling;
+
+/// <summary>A request inside the engine.</summary>
+internal sealed class RequestState(EngineRequest request, PromptLayout layout, int priority, string salt)
+{
+    public EngineRequest Request { get; } = request;
+
+    public PromptLayout Layout { get; } = layout;
+
+    public int Priority { get; } = priority;
+
+    /// <summary>Tenant and cache salt in one, as the prefix cache's key takes them.</summary>
+    public string Salt { get; } = salt;
+
+    /// <summary>Its choices, made when the engine's thread takes it in.</summary>
+    public Sequence[] Sequences { get; set; } = [];
+
+    /// <summary>Choices not finished.</summary>
+    public int Unfinished { get; set; }
+
+    /// <summary>Failed steps that it was part of.</summary>
+    public int Replays { get; set; }
+
+    /// <summary>Compiled text constraint, or null.</summary>
+    public Structure.TokenGrammar? Grammar { get; set; }
+}
+
+/// <summary>What a tenant was served, for fair queueing.</summary>
+internal sealed class TenantAccount(string name)
+{
+    public string Name { get; } = name;
+
+    /// <summary>Positions computed for it, on a clock shared by all: an idle tenant's stands still and is moved up when it comes back.</summary>
+    public long Served { get; set; }
+
+    /// <summary>Its sequences in the engine.</summary>
+    public int Live { get; set; }
+}

@@ -1,0 +1,468 @@
+using MmCluster.Engine.Kv;
+
+namespace MmCluster.Engine.Scheduling;
+
+/// <summary>
+/// Decides what each step computes: running sequences in rank order (a decode's token before any prefill's chunk), then as many waiting ones as
+/// seats, positions and blocks allow. When blocks are short the worst-ranked running sequence starts over later from its tokens. Sequences of a failed
+/// step run alone until they are past it, so that the one at fault is found. Plain logic: no clock, no threads, no tensors.
+/// </summary>
+internal sealed class Scheduler
+{
+    private readonly ExecutorDescription _model;
+    private readonly EngineOptions _options;
+    private readonly int _maxSeqs;
+    private readonly int _maxTokens;
+    private readonly ChunkRules _rules;
+    private readonly List<Sequence> _running = []; // by rank
+    private readonly HashSet<Sequence> _parked = [];
+    private readonly List<Sequence> _waitingForks = [];
+    private readonly List<Sequence> _suspects = [];
+    private readonly Stack<int> _freeSlots = new();
+    private readonly PlanList<int> _ends = new();
+    private Sequence? _first; // needs a whole step's budget: planned before all others
+
+    public Scheduler(ExecutorDescription model, EngineOptions options)
+    {
+        _model = model;
+        _options = options;
+        _maxSeqs = Math.Min(options.MaxNumSeqs, model.MaxSlots);
+        _maxTokens = Math.Min(options.MaxNumBatchedTokens, model.MaxBatchedTokens);
+        ArgumentOutOfRangeException.ThrowIfLessThan(_maxSeqs, 1, nameof(options.MaxNumSeqs));
+        ArgumentOutOfRangeException.ThrowIfLessThan(_maxTokens, _maxSeqs, nameof(options.MaxNumBatchedTokens));
+        Kv = new KvLedger(model.BlockCount, model.BlockSize, options.EnablePrefixCaching);
+        _rules = new ChunkRules(model.Kind);
+        ResetSlots();
+    }
+
+    public KvLedger Kv { get; }
+
+    public WaitingQueue Waiting { get; } = new();
+
+    public int RunningCount => _running.Count;
+
+    public int WaitingCount => Waiting.Count + _parked.Count;
+
+    public long Preemptions { get; private set; }
+
+    /// <summary>Positions in one step at most.</summary>
+    public int MaxTokens => _maxTokens;
+
+    /// <summary>Puts a new sequence into the queue.</summary>
+    public void Enqueue(Sequence sequence)
+    {
+        sequence.State = SequenceState.Waiting;
+        Waiting.Add(sequence);
+    }
+
+    /// <summary>Builds the next step. False when there is nothing to send.</summary>
+    /// <param name="step">Filled.</param>
+    /// <param name="number">The step's number.</param>
+    /// <param name="idle">Whether no other plan is in flight.</param>
+    public bool Choose(StepBuilder step, long number, bool idle)
+    {
+        step.Begin(number, _maxTokens);
+        foreach (int slot in _ends.Span)
+        {
+            step.Ends.Add(slot);
+        }
+        _ends.Clear();
+        if (!PlanSuspect(step, idle))
+        {
+            PlanFirst(step);
+            PlanRunning(step);
+            AdmitWaiting(step);
+        }
+        return !step.IsEmpty;
+    }
+
+    /// <summary>Takes in how far a planned chunk came; <paramref name="accepted"/> tokens were sampled behind it, drafts included.</summary>
+    public void Advance(in PlannedChunk chunk, int accepted)
+    {
+        Sequence sequence = chunk.Sequence;
+        sequence.Computed = chunk.Start + chunk.Count - chunk.DraftCount + Math.Max(0, accepted - 1);
+        if (chunk.Sample)
+        {
+            sequence.Planned = sequence.Computed;
+        }
+        Kv.Computed(sequence);
+    }
+
+    /// <summary>The other choices of a request may start from the prompt that this one has computed.</summary>
+    public void ReleaseForks(Sequence parent)
+    {
+        foreach (Sequence child in parent.Request.Sequences)
+        {
+            if (child.State == SequenceState.AwaitingFork)
+            {
+                Kv.Fork(parent, child);
+                _waitingForks.Add(child);
+                Enqueue(child);
+            }
+        }
+    }
+
+    /// <summary>Publishes some of what the last steps filled.</summary>
+    public void EndCommit() => Kv.PublishSome(64 + (_running.Count / 8));
+
+    /// <summary>Takes a sequence out wherever it is and frees what it holds.</summary>
+    public void Finish(Sequence sequence)
+    {
+        if (sequence.State == SequenceState.Finished)
+        {
+            return;
+        }
+        switch (sequence.State)
+        {
+            case SequenceState.Running:
+                _ends.Add(sequence.Slot);
+                LeaveSlot(sequence);
+                break;
+            case SequenceState.Waiting:
+                Waiting.Remove(sequence);
+                _waitingForks.Remove(sequence);
+                break;
+            case SequenceState.Parked:
+                _parked.Remove(sequence);
+                break;
+            case SequenceState.AwaitingFork:
+                break;
+            default:
+                throw new System.Diagnostics.UnreachableException($"no way out of {sequence.State}");
+        }
+        Kv.Release(sequence);
+        sequence.State = SequenceState.Finished;
+        Waiting.Leave(sequence.Tenant);
+        if (_first == sequence)
+        {
+            _first = null;
+        }
+    }
+
+    /// <summary>Media of a parked sequence may have become ready.</summary>
+    public void Unpark(Sequence sequence)
+    {
+        if (sequence.State == SequenceState.Parked)
+        {
+            _parked.Remove(sequence);
+            Enqueue(sequence);
+        }
+    }
+
+    /// <summary>After a failed step: no slot and no block content is left; everything that ran starts over from its tokens.</summary>
+    public void Reset()
+    {
+        foreach (Sequence sequence in _running)
+        {
+            Kv.Release(sequence, contentIsGood: false);
+            Enqueue(sequence);
+        }
+        _running.Clear();
+        StripForks();
+        Kv.ForgetAll();
+        _ends.Clear();
+        ResetSlots();
+    }
+
+    /// <summary>Lets a sequence run alone until it is longer than now.</summary>
+    public void Suspect(Sequence sequence)
+    {
+        sequence.SuspectLength = sequence.Length;
+        if (!_suspects.Contains(sequence))
+        {
+            _suspects.Add(sequence);
+        }
+    }
+
+    private void ResetSlots()
+    {
+        _freeSlots.Clear();
+        for (int slot = _maxSeqs - 1; slot >= 0; slot--)
+        {
+            _freeSlots.Push(slot);
+        }
+    }
+
+    private bool PlanSuspect(StepBuilder step, bool idle)
+    {
+        if (_suspects.Count == 0)
+        {
+            return false;
+        }
+        _suspects.RemoveAll(sequence => sequence.State == SequenceState.Finished || sequence.Length > sequence.SuspectLength);
+        if (_suspects.Count > 0 && !idle)
+        {
+            return true;
+        }
+        foreach (Sequence sequence in _suspects)
+        {
+            if (sequence.State == SequenceState.Running ? PlanOne(step, sequence, step.Budget)
+                : sequence.State == SequenceState.Waiting && Admit(step, sequence) == Admission.Started)
+            {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    private void PlanFirst(StepBuilder step)
+    {
+        if (_first is { } first)
+        {
+            _first = null;
+            if (first.State == SequenceState.Running)
+            {
+                PlanOne(step, first, step.Budget);
+            }
+            else if (first.State == SequenceState.Waiting && _running.Count < _maxSeqs)
+            {
+                Admit(step, first);
+            }
+        }
+    }
+
+    private void PlanRunning(StepBuilder step)
+    {
+        int reserved = 0;
+        foreach (Sequence sequence in _running)
+        {
+            reserved += sequence.Pending == 1 ? 1 : 0;
+        }
+        // A pipeline is kept full by spreading the sequences over its plans.
+        int seats = (_running.Count + _model.PipelineDepth - 1) / _model.PipelineDepth;
+        for (int i = 0; i < _running.Count && step.Budget > 0; i++)
+        {
+            Sequence sequence = _running[i];
+            bool single = sequence.Pending == 1;
+            reserved -= single ? 1 : 0;
+            if (sequence.Pending > 0 && sequence.LastPlannedStep != step.Step && step.Planned.Count < seats)
+            {
+                PlanOne(step, sequence, single ? Math.Max(1, step.Budget - reserved) : step.Budget - reserved);
+            }
+        }
+    }
+
+    // Plans the next chunk of a running sequence within so many positions.
+    private bool PlanOne(StepBuilder step, Sequence sequence, int budget)
+    {
+        int end = EndOf(step, sequence, budget);
+        if (end <= sequence.Planned)
+        {
+            return false;
+        }
+        int reach = MakeRoom(step, sequence, end);
+        end = reach < end ? _rules.EndOf(sequence, reach - sequence.Planned) : end;
+        if (end <= sequence.Planned)
+        {
+            return false;
+        }
+        int drafts = end == sequence.Length ? DraftsFor(step, sequence, Math.Min(budget, step.Budget) - (end - sequence.Planned)) : 0;
+        Kv.Grow(sequence, end + drafts);
+        Emit(step, sequence, end, drafts);
+        return true;
+    }
+
+    private int EndOf(StepBuilder step, Sequence sequence, int budget)
+    {
+        int end = _rules.EndOf(sequence, Math.Clamp(budget, 0, step.Budget));
+        // Any budget moves text forward; a span that must be whole may need the step to itself.
+        if (end <= sequence.Planned && ChunkRules.LeastEnd(sequence) - sequence.Planned > 1 && IsReady(sequence))
+        {
+            _first ??= sequence;
+        }
+        return end;
+    }
+
+    private bool IsReady(Sequence sequence) => _rules.EndOf(sequence, _maxTokens) > sequence.Planned;
+
+    // The position up to which blocks can be had, preempting worse-ranked sequences if there would be no progress otherwise.
+    private int MakeRoom(StepBuilder step, Sequence sequence, int end)
+    {
+        int needed = Kv.Lacking(sequence, end);
+        if (needed > Kv.Pool.FreeCount)
+        {
+            StripForks();
+        }
+        int leastNeeded = Kv.Lacking(sequence, ChunkRules.LeastEnd(sequence));
+        for (int i = _running.Count - 1; i >= 0 && Kv.Pool.FreeCount < leastNeeded; i--)
+        {
+            Sequence victim = _running[i];
+            if (!victim.RanksBehind(sequence))
+            {
+                break;
+            }
+            if (victim.LastPlannedStep != step.Step)
+            {
+                Preempt(step, victim);
+            }
+        }
+        return needed <= Kv.Pool.FreeCount
+            ? end
+            : Math.Min(end, (sequence.BlockCount + Kv.Pool.FreeCount) * Kv.BlockSize);
+    }
+
+    private void Preempt(StepBuilder step, Sequence victim)
+    {
+        Preemptions++;
+        step.Ends.Add(victim.Slot);
+        LeaveSlot(victim);
+        Kv.Release(victim);
+        Enqueue(victim);
+    }
+
+    private int DraftsFor(StepBuilder step, Sequence sequence, int room)
+    {
+        if (_options.SpeculativeTokens == 0 || room <= 0)
+        {
+            return 0;
+        }
+        int blockRoom = ((sequence.BlockCount + Kv.Pool.FreeCount) * Kv.BlockSize) - sequence.Length;
+        int limit = Math.Min(Math.Min(_options.SpeculativeTokens, room), Math.Min(blockRoom, sequence.LengthLimit - sequence.Length - 1));
+        return limit <= 0 ? 0 : sequence.Output.Draft(sequence, step.Drafts, limit, _options);
+    }
+
+    private void AdmitWaiting(StepBuilder step)
+    {
+        while (_running.Count < _maxSeqs && step.Budget > 0 && Waiting.Peek() is { } sequence)
+        {
+            if (Admit(step, sequence) == Admission.NoRoom)
+            {
+                break;
+            }
+        }
+    }
+
+    private enum Admission
+    {
+        Started,
+        Parked,
+        NoRoom,
+    }
+
+    private Admission Admit(StepBuilder step, Sequence sequence)
+    {
+        if (sequence.BlockCount == 0)
+        {
+            Kv.Adopt(sequence);
+        }
+        int end = EndOf(step, sequence, step.Budget);
+        if (end <= sequence.Planned)
+        {
+            bool ready = IsReady(sequence);
+            Withdraw(sequence);
+            if (!ready)
+            {
+                Waiting.Remove(sequence);
+                sequence.State = SequenceState.Parked;
+                _parked.Add(sequence);
+            }
+            return ready ? Admission.NoRoom : Admission.Parked;
+        }
+        if (WantedBlocks(sequence, end) > Kv.Pool.FreeCount && _running.Count == 0)
+        {
+            StripForks();
+            if (sequence.BlockCount == 0)
+            {
+                Kv.Adopt(sequence);
+                end = EndOf(step, sequence, step.Budget);
+            }
+        }
+        if (end <= sequence.Planned || WantedBlocks(sequence, end) > Kv.Pool.FreeCount)
+        {
+            Withdraw(sequence);
+            return Admission.NoRoom;
+        }
+        Start(step, sequence, end);
+        return Admission.Started;
+    }
+
+    // Room for all of it and a little more, or sequences would start only to push each other out.
+    private int WantedBlocks(Sequence sequence, int end) => _running.Count == 0
+        ? Kv.Lacking(sequence, end)
+        : Kv.Lacking(sequence, sequence.Length) + (Kv.Pool.Count / 100);
+
+    // Gives back what the look-up took; a fork keeps what it holds.
+    private void Withdraw(Sequence sequence)
+    {
+        if (!_waitingForks.Contains(sequence))
+        {
+            Kv.Release(sequence);
+        }
+    }
+
+    private void Start(StepBuilder step, Sequence sequence, int end)
+    {
+        Waiting.Start(sequence);
+        _waitingForks.Remove(sequence);
+        if (sequence.CachedAtStart is null)
+        {
+            sequence.CachedAtStart = sequence.Planned;
+            Kv.CountLookup(sequence);
+        }
+        if (sequence.HoldsForkedPartial)
+        {
+            step.Copies.Add(Kv.OwnPartial(sequence));
+        }
+        sequence.State = SequenceState.Running;
+        sequence.Slot = _freeSlots.Pop();
+        step.Starts.Add(SlotStarts.Of(sequence));
+        _running.Insert(PlaceOf(sequence), sequence);
+        Kv.Grow(sequence, end);
+        Emit(step, sequence, end, drafts: 0);
+    }
+
+    private static void Emit(StepBuilder step, Sequence sequence, int end, int drafts)
+    {
+        int start = sequence.Planned;
+        int count = end - start + drafts;
+        bool sample = end == sequence.Length;
+        ReadOnlySpan<int> blocks = sequence.Blocks[sequence.SentBlocks..];
+        int blockOffset = step.Blocks.Count;
+        blocks.CopyTo(step.Blocks.Take(blocks.Length));
+        sequence.SentBlocks = sequence.BlockCount;
+        int? mask = sample ? sequence.Output.AddMasks(step.TokenMasks, step.Drafts.Span[(step.Drafts.Count - drafts)..]) : null;
+        step.Chunks.Add(new SlotChunk(
+            sequence.Slot, start, count, blockOffset, blocks.Length, step.Drafts.Count - drafts, drafts, sample, mask));
+        step.Planned.Add(new PlannedChunk(sequence, sequence.Epoch, sequence.Slot, start, count, drafts, sample));
+        step.Budget -= count;
+        step.Tokens += count;
+        sequence.Planned = end + drafts;
+        sequence.LastPlannedStep = step.Step;
+        sequence.Tenant.Served += count;
+    }
+
+    private void LeaveSlot(Sequence sequence)
+    {
+        _freeSlots.Push(sequence.Slot);
+        _running.RemoveAt(PlaceOf(sequence));
+    }
+
+    // Where a sequence stands among the running ones, or would stand.
+    private int PlaceOf(Sequence sequence)
+    {
+        int low = 0;
+        for (int high = _running.Count; low < high;)
+        {
+            int middle = (low + high) / 2;
+            if (sequence.RanksBehind(_running[middle]))
+            {
+                low = middle + 1;
+            }
+            else
+            {
+                high = middle;
+            }
+        }
+        return low;
+    }
+
+    // Forks that wait give their shared blocks back and will look their prompt up like anybody else.
+    private void StripForks()
+    {
+        foreach (Sequence fork in _waitingForks)
+        {
+            Kv.Release(fork);
+        }
+        _waitingForks.Clear();
+    }
+}
