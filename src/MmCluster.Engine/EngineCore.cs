@@ -105,6 +105,15 @@ internal sealed class EngineCore
         }
     }
 
+    /// <summary>Ends all requests, as when the engine stops.</summary>
+    public void EndAll(MmException error, StepOutputs outputs)
+    {
+        foreach (RequestState request in _requests.Values.ToArray())
+        {
+            End(request, FinishReason.Error, error, outputs);
+        }
+    }
+
     /// <summary>Media of a request became ready, or failed it.</summary>
     public void MediaChanged(RequestState request, StepOutputs outputs)
     {
@@ -285,7 +294,7 @@ internal sealed class EngineCore
         }
         foreach (Sequence sequence in involved.Where(sequence => sequence.State != SequenceState.Finished))
         {
-            Scheduler.Suspect(sequence);
+            Scheduler.Quarantine.Add(sequence);
         }
     }
 

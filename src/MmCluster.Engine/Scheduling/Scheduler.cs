@@ -14,12 +14,10 @@ internal sealed class Scheduler
     private readonly int _maxSeqs;
     private readonly int _maxTokens;
     private readonly ChunkRules _rules;
-    private readonly List<Sequence> _running = []; // by rank
+    private readonly RunningList _running = new();
     private readonly HashSet<Sequence> _parked = [];
     private readonly List<Sequence> _waitingForks = [];
-    private readonly List<Sequence> _suspects = [];
-    private readonly Stack<int> _freeSlots = new();
-    private readonly PlanList<int> _ends = new();
+    private readonly SlotTable _slots;
     private Sequence? _first; // needs a whole step's budget: planned before all others
 
     public Scheduler(ExecutorDescription model, EngineOptions options)
@@ -32,12 +30,15 @@ internal sealed class Scheduler
         ArgumentOutOfRangeException.ThrowIfLessThan(_maxTokens, _maxSeqs, nameof(options.MaxNumBatchedTokens));
         Kv = new KvLedger(model.BlockCount, model.BlockSize, options.EnablePrefixCaching);
         _rules = new ChunkRules(model.Kind);
-        ResetSlots();
+        _slots = new SlotTable(_maxSeqs);
     }
 
     public KvLedger Kv { get; }
 
     public WaitingQueue Waiting { get; } = new();
+
+    /// <summary>Sequences of a failed step.</summary>
+    public Quarantine Quarantine { get; } = new();
 
     public int RunningCount => _running.Count;
 
@@ -62,11 +63,7 @@ internal sealed class Scheduler
     public bool Choose(StepBuilder step, long number, bool idle)
     {
         step.Begin(number, _maxTokens);
-        foreach (int slot in _ends.Span)
-        {
-            step.Ends.Add(slot);
-        }
-        _ends.Clear();
+        _slots.TellEnds(step);
         if (!PlanSuspect(step, idle))
         {
             PlanFirst(step);
@@ -115,8 +112,8 @@ internal sealed class Scheduler
         switch (sequence.State)
         {
             case SequenceState.Running:
-                _ends.Add(sequence.Slot);
-                LeaveSlot(sequence);
+                _slots.Free(sequence.Slot);
+                _running.Remove(sequence);
                 break;
             case SequenceState.Waiting:
                 Waiting.Remove(sequence);
@@ -160,41 +157,20 @@ internal sealed class Scheduler
         _running.Clear();
         StripForks();
         Kv.ForgetAll();
-        _ends.Clear();
-        ResetSlots();
-    }
-
-    /// <summary>Lets a sequence run alone until it is longer than now.</summary>
-    public void Suspect(Sequence sequence)
-    {
-        sequence.SuspectLength = sequence.Length;
-        if (!_suspects.Contains(sequence))
-        {
-            _suspects.Add(sequence);
-        }
-    }
-
-    private void ResetSlots()
-    {
-        _freeSlots.Clear();
-        for (int slot = _maxSeqs - 1; slot >= 0; slot--)
-        {
-            _freeSlots.Push(slot);
-        }
+        _slots.Reset();
     }
 
     private bool PlanSuspect(StepBuilder step, bool idle)
     {
-        if (_suspects.Count == 0)
+        if (Quarantine.IsEmpty)
         {
             return false;
         }
-        _suspects.RemoveAll(sequence => sequence.State == SequenceState.Finished || sequence.Length > sequence.SuspectLength);
-        if (_suspects.Count > 0 && !idle)
+        if (!idle)
         {
             return true;
         }
-        foreach (Sequence sequence in _suspects)
+        foreach (Sequence sequence in Quarantine.Sequences)
         {
             if (sequence.State == SequenceState.Running ? PlanOne(step, sequence, step.Budget)
                 : sequence.State == SequenceState.Waiting && Admit(step, sequence) == Admission.Started)
@@ -258,7 +234,7 @@ internal sealed class Scheduler
         }
         int drafts = end == sequence.Length ? DraftsFor(step, sequence, Math.Min(budget, step.Budget) - (end - sequence.Planned)) : 0;
         Kv.Grow(sequence, end + drafts);
-        Emit(step, sequence, end, drafts);
+        step.Add(sequence, end, drafts);
         return true;
     }
 
@@ -304,8 +280,8 @@ internal sealed class Scheduler
     private void Preempt(StepBuilder step, Sequence victim)
     {
         Preemptions++;
-        step.Ends.Add(victim.Slot);
-        LeaveSlot(victim);
+        _slots.Free(victim.Slot, step);
+        _running.Remove(victim);
         Kv.Release(victim);
         Enqueue(victim);
     }
@@ -330,13 +306,6 @@ internal sealed class Scheduler
                 break;
             }
         }
-    }
-
-    private enum Admission
-    {
-        Started,
-        Parked,
-        NoRoom,
     }
 
     private Admission Admit(StepBuilder step, Sequence sequence)
@@ -404,56 +373,11 @@ internal sealed class Scheduler
             step.Copies.Add(Kv.OwnPartial(sequence));
         }
         sequence.State = SequenceState.Running;
-        sequence.Slot = _freeSlots.Pop();
+        sequence.Slot = _slots.Take();
         step.Starts.Add(SlotStarts.Of(sequence));
-        _running.Insert(PlaceOf(sequence), sequence);
+        _running.Add(sequence);
         Kv.Grow(sequence, end);
-        Emit(step, sequence, end, drafts: 0);
-    }
-
-    private static void Emit(StepBuilder step, Sequence sequence, int end, int drafts)
-    {
-        int start = sequence.Planned;
-        int count = end - start + drafts;
-        bool sample = end == sequence.Length;
-        ReadOnlySpan<int> blocks = sequence.Blocks[sequence.SentBlocks..];
-        int blockOffset = step.Blocks.Count;
-        blocks.CopyTo(step.Blocks.Take(blocks.Length));
-        sequence.SentBlocks = sequence.BlockCount;
-        int? mask = sample ? sequence.Output.AddMasks(step.TokenMasks, step.Drafts.Span[(step.Drafts.Count - drafts)..]) : null;
-        step.Chunks.Add(new SlotChunk(
-            sequence.Slot, start, count, blockOffset, blocks.Length, step.Drafts.Count - drafts, drafts, sample, mask));
-        step.Planned.Add(new PlannedChunk(sequence, sequence.Epoch, sequence.Slot, start, count, drafts, sample));
-        step.Budget -= count;
-        step.Tokens += count;
-        sequence.Planned = end + drafts;
-        sequence.LastPlannedStep = step.Step;
-        sequence.Tenant.Served += count;
-    }
-
-    private void LeaveSlot(Sequence sequence)
-    {
-        _freeSlots.Push(sequence.Slot);
-        _running.RemoveAt(PlaceOf(sequence));
-    }
-
-    // Where a sequence stands among the running ones, or would stand.
-    private int PlaceOf(Sequence sequence)
-    {
-        int low = 0;
-        for (int high = _running.Count; low < high;)
-        {
-            int middle = (low + high) / 2;
-            if (sequence.RanksBehind(_running[middle]))
-            {
-                low = middle + 1;
-            }
-            else
-            {
-                high = middle;
-            }
-        }
-        return low;
+        step.Add(sequence, end, drafts: 0);
     }
 
     // Forks that wait give their shared blocks back and will look their prompt up like anybody else.

@@ -82,4 +82,25 @@ internal sealed class StepBuilder
         TokenMasks.Clear();
         Planned.Clear();
     }
+
+    /// <summary>Adds a sequence's next chunk up to <paramref name="end"/> and the last <paramref name="drafts"/> of <see cref="Drafts"/> behind it.</summary>
+    public void Add(Sequence sequence, int end, int drafts)
+    {
+        int start = sequence.Planned;
+        int count = end - start + drafts;
+        bool sample = end == sequence.Length;
+        int draftOffset = Drafts.Count - drafts;
+        ReadOnlySpan<int> blocks = sequence.Blocks[sequence.SentBlocks..];
+        int blockOffset = Blocks.Count;
+        blocks.CopyTo(Blocks.Take(blocks.Length));
+        sequence.SentBlocks = sequence.BlockCount;
+        int? mask = sample ? sequence.Output.AddMasks(TokenMasks, Drafts.Span[draftOffset..]) : null;
+        Chunks.Add(new SlotChunk(sequence.Slot, start, count, blockOffset, blocks.Length, draftOffset, drafts, sample, mask));
+        Planned.Add(new PlannedChunk(sequence, sequence.Epoch, sequence.Slot, start, count, drafts, sample));
+        Budget -= count;
+        Tokens += count;
+        sequence.Planned = end + drafts;
+        sequence.LastPlannedStep = Step;
+        sequence.Tenant.Served += count;
+    }
 }
