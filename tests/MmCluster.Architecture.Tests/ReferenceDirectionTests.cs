@@ -15,6 +15,7 @@ public sealed class ReferenceDirectionTests
         ["MmCluster.Engine"] = ["MmCluster.Models"],
         ["MmCluster.Embedded.Orleans"] = ["MmCluster.Embedded.Orleans.Generator"],
         ["MmCluster.Embedded.Orleans.Generator"] = [],
+        ["MmCluster.Cluster"] = ["MmCluster.Engine"],
         ["MmCluster.Gateway"] = ["MmCluster.Engine"],
         ["MmCluster.Cli"] = ["MmCluster.Engine", "MmCluster.Gateway"],
     };

@@ -1,0 +1,140 @@
+using System.Collections.Concurrent;
+using System.Net.Sockets;
+using System.Text;
+using MmCluster.Cluster.TensorLink.Memory;
+using MmCluster.Models;
+using MmCluster.Tensors;
+
+namespace MmCluster.Cluster.TensorLink;
+
+/// <summary>
+/// One silo's end of the data plane. Producers publish tensors under a lease and hand the reference around in grain calls; consumers pull
+/// them: in the same process the tensor itself, on the same machine a view of shared memory, from elsewhere a copy over TCP. Safe to call
+/// from any thread. The protocol is told at <see cref="Wire.Handshake"/> and <see cref="Wire.LinkMessage"/>.
+/// </summary>
+public sealed class TensorLinkEndpoint : IAsyncDisposable
+{
+    private readonly TensorLinkOptions _options;
+    private readonly byte[] _secret;
+    private readonly SharedSlab _slab;
+    private readonly LeaseRegistry _leases;
+    private readonly LinkListener _listener;
+    private readonly ITimer _sweep;
+    private readonly ConcurrentDictionary<Guid, PeerPool> _peers = new();
+    private bool _disposed;
+
+    /// <summary>Starts listening.</summary>
+    /// <exception cref="MmException">InvalidArgument: no secret.</exception>
+    /// <exception cref="IOException">No shared memory, or the address is taken.</exception>
+    public TensorLinkEndpoint(TensorLinkOptions options, TimeProvider time)
+    {
+        if (options.ClusterSecret.Length == 0)
+        {
+            throw new MmException(MmErrorCode.InvalidArgument, "the tensor link needs a cluster secret: set it in cluster.yaml, the same on every silo");
+        }
+        _options = options;
+        _secret = Encoding.UTF8.GetBytes(options.ClusterSecret);
+        _slab = new SharedSlab(options.SlabBytes);
+        _leases = new LeaseRegistry(_slab, options.LeaseTime, time);
+        var incarnation = Guid.NewGuid();
+        _listener = new LinkListener(_leases, _slab, options, _secret, incarnation, time);
+        Address = new LinkAddress(MachineIdentity.Current, _listener.UnixPath, options.Host, _listener.Port, incarnation);
+        TimeSpan sweep = options.LeaseTime / 4;
+        _sweep = time.CreateTimer(_ => _leases.Sweep(), null, sweep, sweep);
+    }
+
+    /// <summary>How others reach this endpoint.</summary>
+    public LinkAddress Address { get; }
+
+    /// <summary>Bytes under lease or still being read by somebody.</summary>
+    public long LeasedBytes => _leases.LeasedBytes;
+
+    /// <summary>
+    /// Leases a tensor that <paramref name="fill"/> writes, straight into the memory that consumers will read. The lease ends with
+    /// <see cref="Release"/> or when it is not renewed in time.
+    /// </summary>
+    /// <exception cref="MmException">Unavailable: no room.</exception>
+    public TensorRef Publish(string request, Shape shape, DType dtype, UInt128 contentHash, Action<Tensor> fill)
+    {
+        Lease lease = _leases.Add(request, shape, dtype);
+        _ = _leases.TryPin(lease.Id); // the request may be released while the tensor is being written
+        try
+        {
+            using var tensor = Tensor.FromMemory(lease.Block.Address, lease.Bytes, shape, dtype, lease, readOnly: false);
+            fill(tensor);
+        }
+        finally
+        {
+            _leases.Unpin(lease);
+        }
+        return new TensorRef(Address, lease.Id, dtype, shape, lease.Bytes, contentHash);
+    }
+
+    /// <summary>Leases a copy of <paramref name="tensor"/>, which must be dense and on the CPU.</summary>
+    /// <exception cref="MmException">Unavailable: no room.</exception>
+    public TensorRef Publish(string request, Tensor tensor, UInt128 contentHash = default) =>
+        Publish(request, tensor.Shape, tensor.DType, contentHash, target => Copy(tensor, target));
+
+    /// <summary>Gets a tensor from whoever holds it. Ask again with a new reference when it fails: the producing stage must be run again.</summary>
+    /// <exception cref="MmException">Unavailable: the lease has ended, or its silo is gone or restarted.</exception>
+    public async Task<PulledTensor> PullAsync(TensorRef wanted, CancellationToken cancellationToken)
+    {
+        if (wanted.Owner.Incarnation == Address.Incarnation)
+        {
+            return PullOwn(wanted);
+        }
+        bool share = _options.ShareMemory && wanted.Owner.Machine == Address.Machine;
+        PeerPool peer = _peers.GetOrAdd(wanted.Owner.Incarnation, _ => new PeerPool(wanted.Owner, share, _secret, _options));
+        try
+        {
+            return await peer.PullAsync(wanted, cancellationToken);
+        }
+        catch (Exception error) when (error is IOException or SocketException or InvalidDataException)
+        {
+            throw new MmException(
+                MmErrorCode.Unavailable, $"tensor link: cannot pull tensor {wanted.Id} from {wanted.Owner.Host}:{wanted.Owner.Port}: {error.Message}", error);
+        }
+    }
+
+    /// <summary>Extends all leases of a request.</summary>
+    public void Renew(string request) => _leases.Renew(request);
+
+    /// <summary>Ends all leases of a request; memory still being read is freed when the last reader lets go.</summary>
+    public void Release(string request) => _leases.Release(request);
+
+    /// <summary>Drops connections to a silo that is no more.</summary>
+    public void Forget(LinkAddress peer)
+    {
+        if (_peers.TryRemove(peer.Incarnation, out PeerPool? pool))
+        {
+            pool.Dispose();
+        }
+    }
+
+    /// <summary>Stops serving and frees the slab; a second call does nothing.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        if (Interlocked.Exchange(ref _disposed, true))
+        {
+            return;
+        }
+        await _sweep.DisposeAsync();
+        await _listener.DisposeAsync();
+        foreach (PeerPool peer in _peers.Values)
+        {
+            peer.Dispose();
+        }
+        _slab.Dispose();
+    }
+
+    private static unsafe void Copy(Tensor from, Tensor to) =>
+        Buffer.MemoryCopy((void*)from.DenseAddress, (void*)to.DenseAddress, to.Bytes, from.Bytes);
+
+    private PulledTensor PullOwn(TensorRef wanted)
+    {
+        Lease lease = _leases.TryPin(wanted.Id)
+            ?? throw new MmException(MmErrorCode.Unavailable, $"tensor link: tensor {wanted.Id} is no longer held here; it must be made again");
+        var tensor = Tensor.FromMemory(lease.Block.Address, lease.Bytes, lease.Shape, lease.DType, lease);
+        return new PulledTensor(tensor, () => _leases.Unpin(lease));
+    }
+}
