@@ -7,7 +7,7 @@ namespace MmCluster.Engine;
 internal static class RequestChecks
 {
     private const int MaxChoices = 128;
-    private const int MaxLogprobs = 128;
+    internal const int MaxLogprobs = 128;
     private const int MaxStops = 64;
 
     /// <exception cref="MmException">InvalidArgument.</exception>
