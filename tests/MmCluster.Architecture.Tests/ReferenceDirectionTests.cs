@@ -18,6 +18,10 @@ public sealed class ReferenceDirectionTests
         ["MmCluster.Cluster"] = ["MmCluster.Engine"],
         ["MmCluster.Gateway"] = ["MmCluster.Engine"],
         ["MmCluster.Cli"] = ["MmCluster.Engine", "MmCluster.Gateway"],
+        ["MmCluster.Embedded.Grpc.Core"] = [],
+        ["MmCluster.Embedded.Grpc.Server"] = ["MmCluster.Embedded.Grpc.Core"],
+        ["MmCluster.Embedded.Grpc.Client"] = ["MmCluster.Embedded.Grpc.Core"],
+        ["MmCluster.Cli"] = ["MmCluster.Engine"],
     };
 
     [Fact]
