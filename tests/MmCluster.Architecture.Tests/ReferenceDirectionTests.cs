@@ -15,13 +15,12 @@ public sealed class ReferenceDirectionTests
         ["MmCluster.Engine"] = ["MmCluster.Models"],
         ["MmCluster.Embedded.Orleans"] = ["MmCluster.Embedded.Orleans.Generator"],
         ["MmCluster.Embedded.Orleans.Generator"] = [],
-        ["MmCluster.Cluster"] = ["MmCluster.Engine"],
-        ["MmCluster.Gateway"] = ["MmCluster.Engine"],
-        ["MmCluster.Cli"] = ["MmCluster.Engine", "MmCluster.Gateway"],
         ["MmCluster.Embedded.Grpc.Core"] = [],
         ["MmCluster.Embedded.Grpc.Server"] = ["MmCluster.Embedded.Grpc.Core"],
         ["MmCluster.Embedded.Grpc.Client"] = ["MmCluster.Embedded.Grpc.Core"],
-        ["MmCluster.Cli"] = ["MmCluster.Engine"],
+        ["MmCluster.Cluster"] = ["MmCluster.Engine"],
+        ["MmCluster.Gateway"] = ["MmCluster.Engine"],
+        ["MmCluster.Cli"] = ["MmCluster.Engine", "MmCluster.Gateway"],
     };
 
     [Fact]
