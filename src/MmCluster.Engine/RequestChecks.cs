@@ -41,7 +41,7 @@ internal static class RequestChecks
                 throw Invalid("the emitted tokens do not fit this model", "emitted");
             }
         }
-        return new RequestState(request, layout, options.SchedulingPolicy == SchedulingPolicy.Fcfs ? 0 : request.Priority, salt)
+        return new RequestState(request, layout, options.SchedulingPolicy == SchedulingPolicy.Fcfs ? 0 : request.Priority, model.BlockSize)
         {
             Grammar = sampling.Structure is { } structure ? Structure.Grammars.Compile(structure, options, model.VocabularySize) : null,
         };

@@ -1,7 +1,7 @@
 namespace MmCluster.Engine.Scheduling;
 
 /// <summary>A request inside the engine.</summary>
-internal sealed class RequestState(EngineRequest request, PromptLayout layout, int priority, string salt)
+internal sealed class RequestState(EngineRequest request, PromptLayout layout, int priority, int blockSize)
 {
     public EngineRequest Request { get; } = request;
 
@@ -9,8 +9,8 @@ internal sealed class RequestState(EngineRequest request, PromptLayout layout, i
 
     public int Priority { get; } = priority;
 
-    /// <summary>Tenant and cache salt in one, as the prefix cache's key takes them.</summary>
-    public string Salt { get; } = salt;
+    /// <summary>Positions of a KV block.</summary>
+    public int BlockSize { get; } = blockSize;
 
     /// <summary>Its choices, made when the engine's thread takes it in.</summary>
     public Sequence[] Sequences { get; set; } = [];

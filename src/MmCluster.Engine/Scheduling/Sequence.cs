@@ -25,7 +25,7 @@ internal enum SequenceState
 internal sealed class Sequence
 {
     private int[] _tokens;
-    private int[] _blocks = new int[8];
+    private int[] _blocks;
 
     public Sequence(RequestState request, int choice, long arrival, TenantAccount tenant, ReadOnlySpan<int> emitted, int lengthLimit)
     {
@@ -41,7 +41,10 @@ internal sealed class Sequence
         emitted.CopyTo(_tokens.AsSpan(PromptLength));
         Length = PromptLength + emitted.Length;
         EmittedLength = emitted.Length;
-        Keys = [.. request.Layout.Keys];
+        int blockSize = request.BlockSize;
+        _blocks = new int[(_tokens.Length + blockSize) / blockSize];
+        Keys = new List<UInt128>(_blocks.Length);
+        Keys.AddRange(request.Layout.Keys);
         Node = new LinkedListNode<Sequence>(this);
     }
 
