@@ -16,6 +16,17 @@ public sealed class Device
     /// <summary>The processor, with the process's compute pool.</summary>
     public static Device Cpu { get; } = new("cpu", 0, new CpuBackend());
 
+    /// <summary>
+    /// Threads that operations on this device use, the caller's included; all CPUs of the process unless set. Results do not depend on it.
+    /// Set it before work starts: operations in flight fail.
+    /// </summary>
+    /// <exception cref="ArgumentOutOfRangeException">Below 1 or above 1024.</exception>
+    public int Threads
+    {
+        get => Backend.Threads;
+        set => Backend.Threads = value;
+    }
+
     internal IBackend Backend { get; }
 
     /// <summary>cpu or cuda.</summary>

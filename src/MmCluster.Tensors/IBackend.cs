@@ -6,6 +6,63 @@ namespace MmCluster.Tensors;
 /// </summary>
 internal interface IBackend
 {
+    /// <summary>Threads it runs on.</summary>
+    int Threads { get; set; }
+
     /// <summary>Copies equal shapes, converting the element type.</summary>
     void Copy(Tensor source, Tensor destination);
+
+    /// <summary>y = op(x), F32; a and b are the operation's constants.</summary>
+    void Unary(UnaryOperation operation, Tensor x, Tensor y, float a, float b);
+
+    /// <summary>z = op(x, y), broadcast; F32, integers of one type, or Bool out for comparisons.</summary>
+    void Binary(BinaryOperation operation, Tensor x, Tensor y, Tensor z);
+
+    /// <summary>z = condition ? x : y, broadcast.</summary>
+    void Where(Tensor condition, Tensor x, Tensor y, Tensor z);
+
+    /// <summary>y = (x - mean) / √(variance + eps) weight + bias along the last axis. F32, even rows, dense weights.</summary>
+    void LayerNorm(Tensor x, Tensor? weight, Tensor? bias, Tensor y, float eps);
+
+    /// <summary>y = x / √(mean(x²) + eps) weight along the last axis. F32, even rows, dense weight.</summary>
+    void RmsNorm(Tensor x, Tensor? weight, Tensor y, float eps);
+
+    /// <summary>residual += x; y = the RMS norm of residual. F32, even rows, dense weight.</summary>
+    void AddRmsNorm(Tensor x, Tensor residual, Tensor? weight, Tensor y, float eps);
+
+    /// <summary>Softmax or its logarithm along the last axis. F32, even rows.</summary>
+    void Softmax(Tensor x, Tensor y, bool logarithm);
+
+    /// <summary>Reduces the last axis; y is dense, F32 or I64 for Argmax. x: F32, even rows.</summary>
+    void Reduce(Reduction reduction, Tensor x, Tensor y);
+
+    /// <summary>The largest of each dense row in falling order, into dense values (F32) and indices (I64).</summary>
+    void TopK(Tensor x, Tensor values, Tensor indices);
+
+    /// <summary>Packs float or block matrices of <paramref name="columns"/> inputs, one below the other.</summary>
+    IDisposable Pack(ReadOnlySpan<Tensor> sources, int rows, int columns, DType dtype);
+
+    /// <summary>Bytes a packed matrix takes.</summary>
+    long Bytes(IDisposable weight);
+
+    /// <summary>y = activation(x Wᵀ + bias). F32, even rows, apart from each other.</summary>
+    void Linear(Tensor x, IDisposable weight, Tensor? bias, Activation activation, Tensor y);
+
+    /// <summary>Row ids[i] of a packed matrix to row i of y; ids are checked, both dense.</summary>
+    void Gather(IDisposable weight, Tensor ids, Tensor y);
+
+    /// <summary>q [B, H, Lq, D], k [B, Hkv, Lk, D], v [B, Hkv, Lk, Dv], last axes dense; mask (Bool) and bias (F32) expanded to [B, H, Lq, Lk].</summary>
+    void Attention(Tensor q, Tensor k, Tensor v, in AttentionOptions options, Tensor? mask, Tensor? bias, Tensor y);
+
+    /// <summary>q and y [T, H, D], last axes dense; the batch is checked.</summary>
+    void PagedAttention(Tensor q, PagedKv kv, PagedBatch batch, in AttentionOptions options, Tensor y);
+
+    /// <summary>Turns q [T, H, D] into qOut (may be q); turns k and puts it with v into slots where given.</summary>
+    void Rope(Tensor q, Tensor qOut, Tensor? k, Tensor? v, RopeTable? table, Tensor? positions, PagedKv? kv, Tensor? slots);
+
+    /// <summary>Puts k and v [T, Hkv, D] into slots.</summary>
+    void Append(Tensor k, Tensor v, PagedKv kv, Tensor slots);
+
+    /// <summary>Resamples x [N, C, H, W] to the size of y; both dense F32.</summary>
+    void Interpolate(Tensor x, Tensor y, InterpolationMode mode, bool alignCorners, bool antialias);
 }

@@ -8,10 +8,16 @@ namespace MmCluster.Tensors;
 internal sealed unsafe class Storage
 {
     private object? _owner; // keeps external memory alive; null when the memory is ours
-    private bool _external;
+    private Source _source;
+    private nint _block; // what calloc gave, before alignment
     private int _views;
 
     ~Storage() => FreeMemory();
+
+    private enum Source
+    {
+        Cache, Zeroed, External,
+    }
 
     internal byte* Address { get; private set; }
 
@@ -25,7 +31,20 @@ internal sealed unsafe class Storage
         Storage storage = ScopeStack.Current.TakeStorage();
         storage.Bytes = bytes;
         storage.Address = BlockCache.Rent(bytes);
-        storage._external = false;
+        storage._source = Source.Cache;
+        storage.IsReadOnly = false;
+        storage._views = 1;
+        return storage;
+    }
+
+    /// <summary>Zeros of our own, 64-byte aligned; the system gives pages only as they are touched.</summary>
+    internal static Storage AllocateZeroed(long bytes)
+    {
+        Storage storage = ScopeStack.Current.TakeStorage();
+        storage.Bytes = bytes;
+        storage._block = (nint)NativeMemory.AllocZeroed(checked((nuint)bytes + 63));
+        storage.Address = (byte*)((storage._block + 63) & ~63);
+        storage._source = Source.Zeroed;
         storage.IsReadOnly = false;
         storage._views = 1;
         return storage;
@@ -38,7 +57,7 @@ internal sealed unsafe class Storage
         storage.Bytes = bytes;
         storage.Address = (byte*)address;
         storage._owner = owner;
-        storage._external = true;
+        storage._source = Source.External;
         storage.IsReadOnly = readOnly;
         storage._views = 1;
         return storage;
@@ -63,9 +82,13 @@ internal sealed unsafe class Storage
 
     private void FreeMemory()
     {
-        if (Address != null && !_external)
+        if (Address != null && _source == Source.Cache)
         {
             BlockCache.Return(Address, Bytes);
+        }
+        else if (Address != null && _source == Source.Zeroed)
+        {
+            NativeMemory.Free((void*)_block);
         }
 
         Address = null;

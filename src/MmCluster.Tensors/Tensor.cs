@@ -101,6 +101,8 @@ public sealed unsafe partial class Tensor : IDisposable
 
     internal long Offset => _offset;
 
+    internal bool SharesMemoryWith(Tensor other) => Memory == other.Memory;
+
     private static Tensor Create(Storage storage, in Shape shape, in Strides strides, long offset, DType dtype, Device device)
     {
         Tensor tensor = ScopeStack.Current.Take();

@@ -3,8 +3,6 @@ namespace MmCluster.Tensors.Cpu;
 /// <summary>Strided copies and element type conversions.</summary>
 internal static unsafe class CopyKernels
 {
-    private const int Scratch = Shape.MaxRank * 6;
-
     internal static void Copy(Tensor source, Tensor destination)
     {
         if (source.DType.IsQuantized())
@@ -13,8 +11,7 @@ internal static unsafe class CopyKernels
             return;
         }
 
-        Span<int> scratch = stackalloc int[Scratch];
-        var loop = new StridedLoop(destination.Shape, [source.StridesCopy(), destination.StridesCopy()], scratch);
+        StridedLoop loop = StridedLoop.Over(destination.Shape, source, destination);
         int n = loop.RunLength;
         long sourceStep = loop.RunStride(0);
         long destinationStep = loop.RunStride(1);
@@ -37,16 +34,16 @@ internal static unsafe class CopyKernels
         }
     }
 
-    /// <summary>Widens dense F16, BF16 or F32 values to F32.</summary>
-    internal static void WidenRow(DType dtype, byte* source, float* destination, int n)
+    /// <summary>Widens F16, BF16 or F32 values to dense F32.</summary>
+    internal static void Widen(DType dtype, byte* source, long step, float* destination, int n)
     {
-        if (dtype == DType.F32)
+        if (dtype == DType.F32 && step == 1)
         {
             Buffer.MemoryCopy(source, destination, n * 4L, n * 4L);
         }
         else
         {
-            Convert(dtype, source, 1, DType.F32, (byte*)destination, 1, n);
+            Convert(dtype, source, step, DType.F32, (byte*)destination, 1, n);
         }
     }
 

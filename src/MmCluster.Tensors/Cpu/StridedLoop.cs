@@ -2,85 +2,70 @@ namespace MmCluster.Tensors.Cpu;
 
 /// <summary>
 /// Walks up to four operands of one broadcast shape. Neighbouring axes that lie evenly in all operands are merged, so that dense operands
-/// become one run; the caller handles runs along the last axis and asks for the next.
+/// become one run; the caller handles runs along the last axis and asks for the next. Plain data: every part of a parallel loop has a copy.
 /// </summary>
-internal ref struct StridedLoop
+internal unsafe struct StridedLoop
 {
-    private readonly Span<int> _shape;
-    private readonly Span<long> _strides; // [operand][axis]
-    private readonly Span<int> _index;
+    internal const int MaxOperands = 4;
 
-    /// <param name="shape">The broadcast shape.</param>
-    /// <param name="operands">Strides in elements, the first operand's first.</param>
-    /// <param name="scratch">At least <see cref="Shape.MaxRank"/> * (2 + 2 * operands) ints of the caller's stack.</param>
-    internal StridedLoop(in Shape shape, ReadOnlySpan<Strides> operands, Span<int> scratch)
-    {
-        _shape = scratch[..Shape.MaxRank];
-        _index = scratch.Slice(Shape.MaxRank, Shape.MaxRank);
-        _strides = System.Runtime.InteropServices.MemoryMarshal.Cast<int, long>(scratch[(2 * Shape.MaxRank)..]);
-        _index.Clear();
-        int rank = 0;
-        for (int axis = 0; axis < shape.Rank; axis++)
-        {
-            if (shape[axis] == 1)
-            {
-                continue;
-            }
-
-            if (rank > 0 && Merges(rank - 1, axis, shape[axis], operands))
-            {
-                _shape[rank - 1] *= shape[axis];
-            }
-            else
-            {
-                _shape[rank++] = shape[axis];
-            }
-
-            for (int o = 0; o < operands.Length; o++)
-            {
-                _strides[(o * Shape.MaxRank) + rank - 1] = operands[o][axis];
-            }
-        }
-
-        if (rank == 0)
-        {
-            _shape[0] = 1;
-            rank = 1;
-            for (int o = 0; o < operands.Length; o++)
-            {
-                _strides[o * Shape.MaxRank] = 0;
-            }
-        }
-
-        Rank = rank;
-        Runs = 1;
-        for (int axis = 0; axis < rank - 1; axis++)
-        {
-            Runs *= _shape[axis];
-        }
-
-        if (_shape[rank - 1] == 0)
-        {
-            Runs = 0;
-        }
-    }
-
-    internal int Rank { get; }
+    private fixed int _shape[Shape.MaxRank];
+    private fixed int _index[Shape.MaxRank];
+    private fixed long _strides[Shape.MaxRank * MaxOperands]; // [operand][axis]
+    private int _rank;
+    private int _operands;
 
     /// <summary>How many runs there are; 0 when the shape is empty.</summary>
-    internal long Runs { get; }
+    internal long Runs { get; private set; }
 
     /// <summary>Elements of a run.</summary>
-    internal readonly int RunLength => _shape[Rank - 1];
+    internal readonly int RunLength => _shape[_rank - 1];
+
+    /// <summary>A loop over tensors that broadcast to <paramref name="shape"/>.</summary>
+    internal static StridedLoop Over(in Shape shape, Tensor first, Tensor? second = null, Tensor? third = null, Tensor? fourth = null)
+    {
+        StridedLoop loop = default;
+        loop._operands = second is null ? 1 : third is null ? 2 : fourth is null ? 3 : 4;
+        Strides* operands = stackalloc Strides[MaxOperands];
+        operands[0] = Broadcast(first, shape);
+        operands[1] = second is null ? default : Broadcast(second, shape);
+        operands[2] = third is null ? default : Broadcast(third, shape);
+        operands[3] = fourth is null ? default : Broadcast(fourth, shape);
+        for (int axis = 0; axis < shape.Rank; axis++)
+        {
+            if (shape[axis] != 1)
+            {
+                loop.Append(shape[axis], axis, operands);
+            }
+        }
+
+        if (loop._rank == 0)
+        {
+            loop._shape[0] = 1;
+            loop._rank = 1;
+        }
+
+        loop.Runs = 1;
+        for (int axis = 0; axis < loop._rank - 1; axis++)
+        {
+            loop.Runs *= loop._shape[axis];
+        }
+
+        if (loop.RunLength == 0)
+        {
+            loop.Runs = 0;
+        }
+
+        return loop;
+    }
 
     /// <summary>Stride of an operand inside a run.</summary>
-    internal readonly long RunStride(int operand) => _strides[(operand * Shape.MaxRank) + Rank - 1];
+    internal readonly long RunStride(int operand) => _strides[(operand * Shape.MaxRank) + _rank - 1];
 
     /// <summary>Where the current run begins in an operand, in elements.</summary>
     internal readonly long Offset(int operand)
     {
         long offset = 0;
-        for (int axis = 0; axis < Rank - 1; axis++)
+        for (int axis = 0; axis < _rank - 1; axis++)
         {
             offset += _index[axis] * _strides[(operand * Shape.MaxRank) + axis];
         }
@@ -89,9 +74,9 @@ internal ref struct StridedLoop
     }
 
     /// <summary>Goes to a run by its number in row-major order.</summary>
-    internal readonly void Seek(long run)
+    internal void Seek(long run)
     {
-        for (int axis = Rank - 2; axis >= 0; axis--)
+        for (int axis = _rank - 2; axis >= 0; axis--)
         {
             (run, long index) = Math.DivRem(run, _shape[axis]);
             _index[axis] = (int)index;
@@ -99,9 +84,9 @@ internal ref struct StridedLoop
     }
 
     /// <summary>Goes to the next run.</summary>
-    internal readonly void Next()
+    internal void Next()
     {
-        for (int axis = Rank - 2; axis >= 0; axis--)
+        for (int axis = _rank - 2; axis >= 0; axis--)
         {
             if (++_index[axis] < _shape[axis])
             {
@@ -112,21 +97,41 @@ internal ref struct StridedLoop
         }
     }
 
-    private readonly bool Merges(int merged, int axis, int size, ReadOnlySpan<Strides> operands)
+    private void Append(int size, int axis, Strides* operands)
     {
-        if ((long)_shape[merged] * size > int.MaxValue)
+        int last = _rank - 1;
+        bool merges = _rank > 0 && (long)_shape[last] * size <= int.MaxValue;
+        for (int o = 0; o < _operands && merges; o++)
         {
-            return false;
+            merges = _strides[(o * Shape.MaxRank) + last] == operands[o][axis] * size;
         }
 
-        for (int o = 0; o < operands.Length; o++)
+        if (merges)
         {
-            if (_strides[(o * Shape.MaxRank) + merged] != operands[o][axis] * size)
-            {
-                return false;
-            }
+            _shape[last] *= size;
+        }
+        else
+        {
+            last = _rank++;
+            _shape[last] = size;
         }
 
-        return true;
+        for (int o = 0; o < _operands; o++)
+        {
+            _strides[(o * Shape.MaxRank) + last] = operands[o][axis];
+        }
+    }
+
+    private static Strides Broadcast(Tensor x, in Shape shape)
+    {
+        Strides own = x.StridesCopy();
+        Strides strides = default;
+        int added = shape.Rank - x.Rank;
+        for (int axis = added; axis < shape.Rank; axis++)
+        {
+            strides[axis] = x.Shape[axis - added] == 1 ? 0 : own[axis - added];
+        }
+
+        return strides;
     }
 }

@@ -1,0 +1,157 @@
+namespace MmCluster.Tensors.Cpu.Linear;
+
+/// <summary>Fills panels from rows of any float or block format, panel by panel: no second copy of the matrix exists at any time.</summary>
+internal unsafe struct WeightPacker : IParallelBody
+{
+    private const int Chunk = 256; // k at a time
+
+    internal struct Source
+    {
+        internal byte* Data;
+        internal long RowStep; // elements, or bytes for block formats
+        internal long ColumnStep;
+        internal int Rows;
+        internal DType DType;
+    }
+
+    private Source* _sources;
+    private int _sourceCount;
+    private byte* _panels;
+    private long _panelBytes;
+    private int _panelWidth;
+    private int _rows;
+    private int _columns;
+    private DType _dtype;
+
+    /// <summary>Packs sources, one below the other, into a matrix of their rows together.</summary>
+    internal static void Pack(ReadOnlySpan<Tensor> sources, PackedMatrix matrix, ComputePool pool)
+    {
+        Source* list = stackalloc Source[sources.Length];
+        for (int i = 0; i < sources.Length; i++)
+        {
+            Tensor x = sources[i];
+            bool blocks = x.DType.IsQuantized();
+            list[i].Data = x.Data;
+            list[i].RowStep = blocks ? x.DType.Bytes(x.Shape[1]) : x.Stride(0);
+            list[i].ColumnStep = blocks ? 1 : x.Stride(1);
+            list[i].Rows = x.Shape[0];
+            list[i].DType = x.DType;
+        }
+
+        WeightPacker packer = default;
+        packer._sources = list;
+        packer._sourceCount = sources.Length;
+        packer._panels = matrix.Panel(0);
+        packer._panelBytes = matrix.PanelBytes;
+        packer._panelWidth = matrix.PanelWidth;
+        packer._rows = matrix.Rows;
+        packer._columns = matrix.Columns;
+        packer._dtype = matrix.DType;
+        pool.Run(matrix.Panels, ref packer);
+    }
+
+    public readonly void Invoke(int part)
+    {
+        byte* panel = _panels + (part * _panelBytes);
+        int first = part * _panelWidth;
+        int count = Math.Min(_panelWidth, _rows - first);
+        if (_dtype.IsQuantized())
+        {
+            PackBlocks(panel, first, count);
+        }
+        else
+        {
+            PackFloats(panel, first, count);
+        }
+    }
+
+    private readonly void PackFloats(byte* panel, int first, int count)
+    {
+        float* wide = stackalloc float[Chunk * 64];
+        new Span<float>(wide, Chunk * 64).Clear();
+        for (int k = 0; k < _columns; k += Chunk)
+        {
+            int depth = Math.Min(Chunk, _columns - k);
+            for (int row = 0; row < count; row++)
+            {
+                Widen(first + row, k, depth, wide + (row * Chunk));
+            }
+
+            for (int i = 0; i < depth; i++)
+            {
+                if (_dtype == DType.F32)
+                {
+                    float* to = (float*)panel + ((long)(k + i) * 64);
+                    for (int row = 0; row < 64; row++)
+                    {
+                        to[row] = wide[(row * Chunk) + i];
+                    }
+                }
+                else
+                {
+                    ushort* to = (ushort*)panel + ((long)(k + i) * 64);
+                    for (int row = 0; row < 64; row++)
+                    {
+                        to[(row / 32 * 32) + (row % 16 * 2) + (row % 32 / 16)] = BFloat16.Round(wide[(row * Chunk) + i]);
+                    }
+                }
+            }
+        }
+    }
+
+    private readonly void PackBlocks(byte* panel, int first, int count)
+    {
+        int blockBytes = _dtype.BlockBytes();
+        int panelBlock = _dtype == DType.Q8_0 ? QuantPanels.Q8Bytes : QuantPanels.Q4Bytes;
+        byte* block = stackalloc byte[34];
+        float* wide = stackalloc float[DTypes.BlockLength];
+        for (int k = 0; k < _columns; k += DTypes.BlockLength, panel += panelBlock)
+        {
+            new Span<byte>(panel, panelBlock).Clear();
+            int depth = Math.Min(DTypes.BlockLength, _columns - k);
+            for (int row = 0; row < count; row++)
+            {
+                Source source = Find(first + row, out int local);
+                if (source.DType == _dtype)
+                {
+                    byte* own = source.Data + (local * source.RowStep) + (k / DTypes.BlockLength * blockBytes);
+                    QuantPanels.Insert(own, blockBytes, panel, row);
+                    continue;
+                }
+
+                new Span<float>(wide, DTypes.BlockLength).Clear();
+                Widen(first + row, k, depth, wide);
+                Quantization.Quantize(_dtype, wide, block, DTypes.BlockLength);
+                QuantPanels.Insert(block, blockBytes, panel, row);
+            }
+        }
+    }
+
+    private readonly Source Find(int row, out int local)
+    {
+        int i = 0;
+        for (; row >= _sources[i].Rows; i++)
+        {
+            row -= _sources[i].Rows;
+        }
+
+        local = row;
+        return _sources[i];
+    }
+
+    // depth values of a row from k on, k and depth in whole blocks where the source has blocks.
+    private readonly void Widen(int row, int k, int depth, float* to)
+    {
+        Source source = Find(row, out int local);
+        if (source.DType.IsQuantized())
+        {
+            byte* blocks = source.Data + (local * source.RowStep) + (k / DTypes.BlockLength * source.DType.BlockBytes());
+            Quantization.Dequantize(source.DType, blocks, to, depth);
+            return;
+        }
+
+        int size = source.DType.Size();
+        byte* from = source.Data + (((local * source.RowStep) + (k * source.ColumnStep)) * size);
+        CopyKernels.Widen(source.DType, from, source.ColumnStep, to, depth);
+    }
+}

@@ -1,0 +1,53 @@
+namespace MmCluster.Tensors;
+
+/// <summary>
+/// A ragged batch of T tokens of S sequences over <see cref="PagedKv"/>, I32 and dense. The same batch serves all layers; its tensors may be filled
+/// anew every step.
+/// </summary>
+public sealed class PagedBatch
+{
+    /// <summary>[S + 1] where each sequence's tokens begin among the T, rising from 0 to T.</summary>
+    public required Tensor QueryStarts { get; init; }
+
+    /// <summary>[S] length of each sequence with this step's tokens, which are its last ones.</summary>
+    public required Tensor SequenceLengths { get; init; }
+
+    /// <summary>[S, maxBlocks] blocks of each sequence in order; entries past its length are not read.</summary>
+    public required Tensor BlockTables { get; init; }
+
+    /// <summary>[T] where each token's key and value go: block * 16 + position in the block; negative: nowhere.</summary>
+    public required Tensor SlotMapping { get; init; }
+
+    /// <summary>[T] the row of the rope table for each token; its position, unless the model counts otherwise.</summary>
+    public required Tensor Positions { get; init; }
+
+    /// <summary>
+    /// [T] or null: how many positions each token sees, from the first; its own position + 1 when null and attention is causal. For prefixes and
+    /// pictures whose tokens see each other in both directions.
+    /// </summary>
+    public Tensor? VisibleEnds { get; init; }
+}
+
+/// <summary>What paged attention is besides softmax(q kᵀ scale) v.</summary>
+public readonly record struct AttentionOptions
+{
+    /// <summary>Causal, scaled by 1 / √(head dimension).</summary>
+    public AttentionOptions()
+    {
+    }
+
+    /// <summary>Factor of the scores; 1 / √(head dimension) when null.</summary>
+    public float? Scale { get; init; }
+
+    /// <summary>Whether a token sees positions up to its own only.</summary>
+    public bool Causal { get; init; } = true;
+
+    /// <summary>How many positions back a token sees, its own included; all when null.</summary>
+    public int? Window { get; init; }
+
+    /// <summary>Limit c of the scores: c tanh(score / c); none when null.</summary>
+    public float? SoftCap { get; init; }
+
+    /// <summary>F32 [heads] or null: adds slope * (position of the key - position of the query) (ALiBi).</summary>
+    public Tensor? AlibiSlopes { get; init; }
+}

@@ -1,0 +1,144 @@
+namespace MmCluster.Tensors.Tests;
+
+public abstract partial class DeviceTests
+{
+    [Theory]
+    [InlineData(1, 2, 2, 5, 5, 8, true)]
+    [InlineData(2, 4, 2, 19, 19, 64, true)]
+    [InlineData(1, 8, 1, 3, 40, 80, false)]
+    [InlineData(1, 3, 3, 50, 17, 33, false)]
+    [InlineData(2, 20, 1, 7, 33, 128, true)]
+    [InlineData(1, 2, 2, 1, 1, 256, true)]
+    public void Attention_matches_the_naive_softmax(int batch, int heads, int kvHeads, int queries, int keys, int dim, bool causal)
+    {
+        using var scope = new TensorScope();
+        Tensor q = Reference.Random([batch, heads, queries, dim], 1);
+        Tensor k = Reference.Random([batch, kvHeads, keys, dim], 2);
+        Tensor v = Reference.Random([batch, kvHeads, keys, dim + 3], 3);
+        Tensor bias = Reference.Random([heads, 1, keys], 4);
+        Tensor mask = Reference.Random([batch, 1, queries, keys], 5).Greater(Tensor.Scalar(-0.5f));
+        Tensor y = Ops.ScaledDotProductAttention(q, k, v, mask, bias, causal, 0.7f);
+        byte[] visible = mask.ToArray<byte>();
+        var expected = new List<double>();
+        for (int b = 0; b < batch; b++)
+        {
+            for (int h = 0; h < heads; h++)
+            {
+                float[][] ks = Rows(k, b, h * kvHeads / heads);
+                float[][] vs = Rows(v, b, h * kvHeads / heads);
+                for (int i = 0; i < queries; i++)
+                {
+                    float[] row = Rows(q, b, h)[i];
+                    expected.AddRange(Reference.Attend(row, ks, vs, 0.7f, j =>
+                        (causal && j > i) || visible[(((b * queries) + i) * keys) + j] == 0 ? null : bias.Select(0, h).ToArray<float>()[j]));
+                }
+            }
+        }
+
+        Reference.Close(y, expected.ToArray(), 2e-6);
+    }
+
+    private static float[][] Rows(Tensor x, int batch, int head) =>
+        [.. Enumerable.Range(0, x.Shape[2]).Select(i => x.Select(0, batch).Select(0, head).Select(0, i).ToArray<float>())];
+
+    /// <summary>Two sequences over scattered blocks, computed at once, in chunks, and one token at a time.</summary>
+    [Theory]
+    [InlineData(4, 2, 64, null)]
+    [InlineData(3, 3, 40, 20)]
+    [InlineData(8, 1, 128, null)]
+    [InlineData(40, 2, 32, 5)]
+    public void Paged_attention_has_the_same_bits_whole_chunked_and_token_by_token(int heads, int kvHeads, int dim, int? window)
+    {
+        using var scope = new TensorScope();
+        int[] lengths = [70, 33];
+        int[][] blocks = [[7, 2, 9, 4, 1], [3, 8, 0]];
+        Tensor[] qs = [.. lengths.Select((n, s) => Reference.Random([n, heads, dim], s))];
+        Tensor[] ks = [.. lengths.Select((n, s) => Reference.Random([n, kvHeads, dim], s + 10))];
+        Tensor[] vs = [.. lengths.Select((n, s) => Reference.Random([n, kvHeads, dim], s + 20))];
+        var table = new RopeTable(Reference.Random([80, dim / 2], 30), Reference.Random([80, dim / 2], 31));
+        var options = new AttentionOptions { Window = window };
+
+        float[][] Run((int Sequence, int Start, int End)[][] steps)
+        {
+            using var kv = new PagedKv(10, kvHeads, dim, Device);
+            var outputs = new List<float>[] { [], [] };
+            foreach ((int Sequence, int Start, int End)[] step in steps)
+            {
+                Tensor q = Ops.Cat([.. step.Select(c => qs[c.Sequence].Slice(0, c.Start, c.End))]);
+                Tensor k = Ops.Cat([.. step.Select(c => ks[c.Sequence].Slice(0, c.Start, c.End))]);
+                Tensor v = Ops.Cat([.. step.Select(c => vs[c.Sequence].Slice(0, c.Start, c.End))]);
+                PagedBatch batch = Batch(step, blocks);
+                Ops.RopeAndAppend(q, k, v, table, kv, batch);
+                Tensor y = Ops.PagedAttention(q, kv, batch, options);
+                int at = 0;
+                foreach ((int sequence, int start, int end) in step)
+                {
+                    outputs[sequence].AddRange(y.Slice(0, at, at + end - start).ToArray<float>());
+                    at += end - start;
+                }
+            }
+
+            return [.. outputs.Select(o => o.ToArray())];
+        }
+
+        float[][] whole = Run([[(0, 0, 70), (1, 0, 33)]]);
+        float[][] chunked = Run([[(0, 0, 17)], [(1, 0, 20), (0, 17, 50)], [(0, 50, 70), (1, 20, 33)]]);
+        float[][] single = Run([.. Enumerable.Range(0, 70).Select(i => i < 33 ? new[] { (0, i, i + 1), (1, i, i + 1) } : [(0, i, i + 1)])]);
+        Assert.Equal(whole[0], chunked[0]);
+        Assert.Equal(whole[1], chunked[1]);
+        Assert.Equal(whole[0], single[0]);
+        Assert.Equal(whole[1], single[1]);
+
+        // against the naive twin
+        Tensor positions = Tensor.From(Enumerable.Range(0, 70).ToArray(), [70]);
+        float[][] keys = Rows(Ops.Rope(ks[0], table, positions).Transpose(0, 1).Unsqueeze(0), 0, 0);
+        float[][] values = Rows(vs[0].Transpose(0, 1).Unsqueeze(0), 0, 0);
+        Tensor turned = Ops.Rope(qs[0], table, positions);
+        for (int i = 0; i < 70; i++)
+        {
+            float[] row = turned.Select(0, i).Select(0, 0).ToArray<float>();
+            double[] expected = Reference.Attend(row, keys, values, 1 / Math.Sqrt(dim), j => j > i || j <= i - (window ?? 1000) ? null : 0);
+            Reference.Close(Tensor.From(whole[0].AsSpan((i * heads * dim)..((i * heads * dim) + dim)).ToArray(), [dim]), expected, 2e-6);
+        }
+    }
+
+    private static PagedBatch Batch((int Sequence, int Start, int End)[] step, int[][] blocks)
+    {
+        int width = blocks.Max(b => b.Length);
+        int[] tokens = [.. step.Select(c => c.End - c.Start)];
+        return new PagedBatch
+        {
+            QueryStarts = Tensor.From(tokens.Aggregate(new List<int> { 0 }, (starts, n) => [.. starts, starts[^1] + n]).ToArray(), [step.Length + 1]),
+            SequenceLengths = Tensor.From(step.Select(c => c.End).ToArray(), [step.Length]),
+            BlockTables = Tensor.From(
+                step.SelectMany(c => blocks[c.Sequence].Concat(Enumerable.Repeat(-1, width - blocks[c.Sequence].Length))).ToArray(), [step.Length, width]),
+            SlotMapping = Tensor.From(
+                step.SelectMany(c => Enumerable.Range(c.Start, c.End - c.Start).Select(p => (blocks[c.Sequence][p / 16] * 16) + (p % 16))).ToArray(),
+                [tokens.Sum()]),
+            Positions = Tensor.From(step.SelectMany(c => Enumerable.Range(c.Start, c.End - c.Start)).ToArray(), [tokens.Sum()]),
+        };
+    }
+
+    [Fact]
+    public void Rope_turns_halves_or_neighbours_and_leaves_the_rest()
+    {
+        using var scope = new TensorScope();
+        Tensor cos = Tensor.From([0.5f, 0.25f], [1, 2]);
+        Tensor sin = Tensor.From([2f, 3f], [1, 2]);
+        Tensor x = Tensor.From([1f, 10, 100, 1000, 7], [1, 1, 5]);
+        Tensor at = Tensor.Of(0);
+        Assert.Equal([-199.5f, -2997.5f, 52, 280, 7], Ops.Rope(x, new RopeTable(cos, sin), at).ToArray<float>());
+        Assert.Equal([-19.5f, 7, -2975, 550, 7], Ops.Rope(x, new RopeTable(cos, sin, interleaved: true), at).ToArray<float>());
+    }
+
+    [Fact]
+    public void A_batch_that_names_a_block_that_is_not_there_is_refused()
+    {
+        using var scope = new TensorScope();
+        using var kv = new PagedKv(2, 1, 8, Device);
+        PagedBatch batch = Batch([(0, 0, 3)], [[2]]);
+        Tensor q = Tensor.Zeros([3, 1, 8]);
+        Assert.Contains("block 2", Assert.Throws<ArgumentException>(() => Ops.PagedAttention(q, kv, batch, new())).Message, StringComparison.Ordinal);
+        Assert.Contains("slots", Assert.Throws<ArgumentException>(() => Ops.Append(q, q, kv, batch)).Message, StringComparison.Ordinal);
+    }
+}
