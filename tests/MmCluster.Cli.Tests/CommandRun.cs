@@ -10,9 +10,9 @@ internal sealed record CommandRun(int Exit, string Out, string Error)
     /// <summary>The JSON object on the last line of standard output.</summary>
     public JsonElement Json => JsonDocument.Parse(Out.TrimEnd().Split('\n')[^1]).RootElement;
 
-    public static Task<CommandRun> OfAsync(params string[] args) => WithInputAsync("", args);
+    public static Task<CommandRun> OfAsync(params string[] args) => OfAsync("", [], args);
 
-    public static async Task<CommandRun> WithInputAsync(string input, params string[] args)
+    public static async Task<CommandRun> OfAsync(string input, Dictionary<string, string> environment, params string[] args)
     {
         var output = new StringWriter();
         var error = new StringWriter();
@@ -23,6 +23,7 @@ internal sealed record CommandRun(int Exit, string Out, string Error)
                 In = new StringReader(input),
                 Out = output,
                 Error = error,
+                Environment = name => environment.GetValueOrDefault(name),
                 Progress = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(TextWriter.Null) }),
             },
             TestContext.Current.CancellationToken);
