@@ -10,9 +10,9 @@ internal sealed record CommandRun(int Exit, string Out, string Error)
     /// <summary>The JSON object on the last line of standard output.</summary>
     public JsonElement Json => JsonDocument.Parse(Out.TrimEnd().Split('\n')[^1]).RootElement;
 
-    public static Task<CommandRun> OfAsync(params string[] args) => OfAsync("", [], args);
+    public static Task<CommandRun> OfAsync(params string[] args) => WithAsync("", [], args);
 
-    public static async Task<CommandRun> OfAsync(string input, Dictionary<string, string> environment, params string[] args)
+    public static async Task<CommandRun> WithAsync(string input, Dictionary<string, string> environment, params string[] args)
     {
         var output = new StringWriter();
         var error = new StringWriter();

@@ -13,7 +13,7 @@ public sealed class PullTests
         await hub.StartAsync();
         using var home = new TemporaryFolder();
         Dictionary<string, string> environment = new() { ["HF_ENDPOINT"] = hub.Address.ToString(), ["MM_HOME"] = home.Path };
-        CommandRun run = await CommandRun.OfAsync("", environment, "pull", HubServer.Model, "--json");
+        CommandRun run = await CommandRun.WithAsync("", environment, "pull", HubServer.Model, "--json");
         Assert.Equal((0, 2), (run.Exit, run.Json.GetProperty("files").GetInt32()));
         string folder = run.Json.GetProperty("folder").GetString()!;
         Assert.Equal(hub.Bytes("model.safetensors"), await File.ReadAllBytesAsync(Path.Combine(folder, "model.safetensors"), TestContext.Current.CancellationToken));
@@ -22,7 +22,7 @@ public sealed class PullTests
     [Fact]
     public async Task A_name_that_is_no_hub_name_says_how_one_looks()
     {
-        CommandRun run = await CommandRun.OfAsync("", new() { ["MM_HOME"] = "/nowhere" }, "pull", "llava");
+        CommandRun run = await CommandRun.WithAsync("", new() { ["MM_HOME"] = "/nowhere" }, "pull", "llava");
         Assert.Equal(2, run.Exit);
         Assert.Contains("ORG/NAME", run.Error, StringComparison.Ordinal);
     }
