@@ -17,7 +17,6 @@ internal static class PictureHeaders
             MediaFormat.Gif => GifSize(file),
             MediaFormat.Qoi when file.Length >= 14 =>
                 (BinaryPrimitives.ReadUInt32BigEndian(file[4..]), BinaryPrimitives.ReadUInt32BigEndian(file[8..])),
-            MediaFormat.WebP => WebPSize(file),
             MediaFormat.Tiff => TiffSize(file),
             MediaFormat.Qoi => throw new InvalidDataException($"{format}: the file breaks off inside its header"),
             _ => null,
@@ -29,12 +28,7 @@ internal static class PictureHeaders
     }
 
     /// <summary>The EXIF orientation, 1 to 8.</summary>
-    public static int Orientation(MediaFormat format, ReadOnlySpan<byte> file) => format switch
-    {
-        MediaFormat.Tiff => Exif.Orientation(file),
-        MediaFormat.WebP => Exif.Orientation(WebPChunk(file, "EXIF"u8)),
-        _ => 1,
-    };
+    public static int Orientation(MediaFormat format, ReadOnlySpan<byte> file) => format == MediaFormat.Tiff ? Exif.Orientation(file) : 1;
 
     // Also walks the first picture's blocks, because ffmpeg shows half a picture where they break off.
     private static (long, long) GifSize(ReadOnlySpan<byte> file)
@@ -76,45 +70,6 @@ internal static class PictureHeaders
 
     private static int GifTableBytes(byte flags) => (flags & 0x80) == 0 ? 0 : 3 << ((flags & 7) + 1);
 
-    // https://developers.google.com/speed/webp/docs/riff_container
-    private static (long, long) WebPSize(ReadOnlySpan<byte> file)
-    {
-        if (file.Length >= 30 && file[12..].StartsWith("VP8X"u8))
-        {
-            return (1 + ReadUInt24(file[24..]), 1 + ReadUInt24(file[27..]));
-        }
-        if (file.Length >= 30 && file[12..].StartsWith("VP8 "u8))
-        {
-            return (BinaryPrimitives.ReadUInt16LittleEndian(file[26..]) & 0x3FFF, BinaryPrimitives.ReadUInt16LittleEndian(file[28..]) & 0x3FFF);
-        }
-        if (file.Length >= 25 && file[12..].StartsWith("VP8L"u8))
-        {
-            uint bits = BinaryPrimitives.ReadUInt32LittleEndian(file[21..]);
-            return (1 + (bits & 0x3FFF), 1 + ((bits >> 14) & 0x3FFF));
-        }
-        throw new InvalidDataException("WebP: the file breaks off inside its header");
-    }
-
-    private static ReadOnlySpan<byte> WebPChunk(ReadOnlySpan<byte> file, ReadOnlySpan<byte> name)
-    {
-        for (int at = 12; at + 8 <= file.Length;)
-        {
-            uint length = BinaryPrimitives.ReadUInt32LittleEndian(file[(at + 4)..]);
-            if (length > file.Length - at - 8)
-            {
-                break;
-            }
-            if (file[at..].StartsWith(name))
-            {
-                return file.Slice(at + 8, (int)length);
-            }
-            at += 8 + (int)length + (int)(length & 1);
-        }
-        return [];
-    }
-
     private static (long, long)? TiffSize(ReadOnlySpan<byte> file) =>
         Exif.Tag(file, 0x0100) is { } width && Exif.Tag(file, 0x0101) is { } height ? (width, height) : null;
-
-    private static long ReadUInt24(ReadOnlySpan<byte> bytes) => bytes[0] | (bytes[1] << 8) | (bytes[2] << 16);
 }

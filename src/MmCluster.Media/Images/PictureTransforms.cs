@@ -62,6 +62,15 @@ public static class PictureTransforms
         return square;
     }
 
+    /// <summary>Puts a picture on a black one of another size.</summary>
+    internal static Picture PlaceOn(this Picture picture, int width, int height, int x, int y)
+    {
+        Picture canvas = Picture.Allocate(width, height);
+        canvas.Pixels.Clear();
+        Paste(picture, canvas, x, y);
+        return canvas;
+    }
+
     /// <summary>Resizes, then takes the middle; what lies outside of the crop is never computed.</summary>
     internal static Picture ResizeAndCenterCrop(
         Picture picture, int width, int height, Resampling filter, int cropWidth, int cropHeight)
@@ -75,10 +84,7 @@ public static class PictureTransforms
         }
         using (middle)
         {
-            Picture framed = Picture.Allocate(cropWidth, cropHeight);
-            framed.Pixels.Clear();
-            Paste(middle, framed, left, top);
-            return framed;
+            return middle.PlaceOn(cropWidth, cropHeight, left, top);
         }
     }
 

@@ -9,7 +9,7 @@ public sealed class FormatTests
     [InlineData("png-c2-d8.png", MediaFormat.Png)]
     [InlineData("bmp-8-os2.bmp", MediaFormat.Bmp)]
     [InlineData("jpeg-s0.jpg", MediaFormat.Jpeg)]
-    [InlineData("webp-lossy.webp", MediaFormat.WebP)]
+    [InlineData("webp-lossy-96x64.webp", MediaFormat.WebP)]
     [InlineData("gif-animated.gif", MediaFormat.Gif)]
     [InlineData("tiff-lzw.tiff", MediaFormat.Tiff)]
     [InlineData("still.avif", MediaFormat.Avif)]
@@ -45,7 +45,6 @@ public sealed class FormatTests
 
     [Theory]
     [InlineData("still.avif", "webp-lossless.webp", 6)]
-    [InlineData("webp-lossy.webp", "webp-lossy.png", 2.5)]
     public async Task Lossy_formats_come_close(string file, string reference, double bound)
     {
         using Picture expected = await Pictures.ReadAsync(reference);

@@ -223,12 +223,11 @@ def others():
     save('tiff-lzw.tiff', rgb, format='TIFF', compression='tiff_lzw')
     save('ppm.ppm', rgb, format='PPM')
     save('jpeg2000.jp2', rgb, format='JPEG2000')
-    # lossy: chroma upsampling differs from libwebp's, so the pixels are kept for a comparison with a tolerance
-    lossy = io.BytesIO()
-    Image.fromarray(photo(96, 64, 3, 4)).save(lossy, format='WEBP', quality=90)
-    (HERE / 'webp-lossy.webp').write_bytes(lossy.getvalue())
-    Image.open(lossy).convert('RGB').save(HERE / 'webp-lossy.png')
-    save('pgm.pgm', rgb.convert('L'), format='PPM')
+    for width, height, alpha in ((96, 64, False), (33, 21, False), (1, 1, False), (2, 7, True), (35, 20, True)):
+        pixels = Image.fromarray(photo(width, height, 4 if alpha else 3, 4))
+        save(f'webp-lossy-{width}x{height}.webp', pixels, format='WEBP', quality=80)
+    save('webp-animated.webp', Image.fromarray(photo(40, 30, 3, 6)), format='WEBP', save_all=True,
+         append_images=[Image.fromarray(photo(40, 30, 3, 7))], quality=70)
 
 
 # ---- resizing

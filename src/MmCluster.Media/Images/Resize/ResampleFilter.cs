@@ -31,7 +31,7 @@ internal static class ResampleFilter
             return 1;
         }
         double angle = x * Math.PI;
-        return x >= 1 ? 0 : Math.Sin(angle) / angle * (0.54 + (0.46 * Math.Cos(angle)));
+        return x >= 1 ? 0 : Math.Sin(angle) / angle * (0.54f + (0.46f * Math.Cos(angle))); // Pillow's constants are floats
     }
 
     private static double Bicubic(double x)
