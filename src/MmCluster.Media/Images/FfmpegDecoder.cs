@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Globalization;
 using System.Text;
 using MmCluster.Media.External;
+using MmCluster.Media.Images.Gif;
 using MmCluster.Media.Images.WebP;
 
 namespace MmCluster.Media.Images;
@@ -43,13 +44,23 @@ internal sealed class FfmpegDecoder(MediaLimits limits, FfmpegProcess ffmpeg)
     /// <exception cref="MissingDependencyException">There is no ffmpeg.</exception>
     public async Task<DecodedPicture> DecodeAsync(MediaFormat format, ReadOnlyMemory<byte> file, CancellationToken stop)
     {
-        if (format == MediaFormat.WebP)
+        switch (format)
         {
-            return await DecodeWebPAsync(WebPFile.Parse(file, limits), stop);
+            case MediaFormat.WebP:
+                return await DecodeWebPAsync(WebPFile.Parse(file, limits), stop);
+            case MediaFormat.Gif:
+                return await DecodeGifAsync(GifFile.Parse(file, limits), stop);
+            default:
+                PictureHeaders.Check(format, file.Span, limits);
+                Picture picture = await RunAsync(format, file, PpmOutput, ReadPpmAsync, stop);
+                return new DecodedPicture(picture, PictureHeaders.Orientation(format, file.Span));
         }
-        PictureHeaders.Check(format, file.Span, limits);
-        Picture picture = await RunAsync(format, file, PpmOutput, ReadPpmAsync, stop);
-        return new DecodedPicture(picture, PictureHeaders.Orientation(format, file.Span));
+    }
+
+    private async Task<DecodedPicture> DecodeGifAsync(GifFile gif, CancellationToken stop)
+    {
+        Picture picture = await RunAsync(MediaFormat.Gif, gif.ToSimpleFile(), PpmOutput, ReadPpmAsync, stop);
+        return new DecodedPicture(Place(picture, gif.Width, gif.Height, gif.Offset, gif.Background), 1);
     }
 
     private async Task<DecodedPicture> DecodeWebPAsync(WebPFile webp, CancellationToken stop)
@@ -58,17 +69,21 @@ internal sealed class FfmpegDecoder(MediaLimits limits, FfmpegProcess ffmpeg)
         Picture picture = webp.IsLossy
             ? await RunAsync(MediaFormat.WebP, file, PlanesOutput, ReadPlanesAsync, stop)
             : await RunAsync(MediaFormat.WebP, file, PpmOutput, ReadPpmAsync, stop);
-        if ((picture.Width, picture.Height) == (webp.Width, webp.Height))
+        return new DecodedPicture(Place(picture, webp.Width, webp.Height, webp.Offset, (0, 0, 0)), webp.Orientation);
+    }
+
+    // On its canvas, of which the first frame of an animation may leave some empty.
+    private static Picture Place(Picture picture, int width, int height, (int X, int Y) offset, (byte, byte, byte) background)
+    {
+        if ((picture.Width, picture.Height) == (width, height))
         {
-            return new DecodedPicture(picture, webp.Orientation);
+            return picture;
         }
-        using (picture) // an animation whose first frame leaves some of the canvas empty
+        using (picture)
         {
-            if (webp.Offset.X + picture.Width > webp.Width || webp.Offset.Y + picture.Height > webp.Height)
-            {
-                throw new InvalidDataException("WebP: the first frame does not lie on the canvas");
-            }
-            return new DecodedPicture(picture.PlaceOn(webp.Width, webp.Height, webp.Offset.X, webp.Offset.Y), webp.Orientation);
+            return offset.X + picture.Width <= width && offset.Y + picture.Height <= height
+                ? picture.PlaceOn(width, height, offset, background)
+                : throw new InvalidDataException("the first frame does not lie on the canvas");
         }
     }
 

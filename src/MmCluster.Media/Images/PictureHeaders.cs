@@ -14,7 +14,6 @@ internal static class PictureHeaders
     {
         (long width, long height)? size = format switch
         {
-            MediaFormat.Gif => GifSize(file),
             MediaFormat.Qoi when file.Length >= 14 =>
                 (BinaryPrimitives.ReadUInt32BigEndian(file[4..]), BinaryPrimitives.ReadUInt32BigEndian(file[8..])),
             MediaFormat.Tiff => TiffSize(file),
@@ -29,46 +28,6 @@ internal static class PictureHeaders
 
     /// <summary>The EXIF orientation, 1 to 8.</summary>
     public static int Orientation(MediaFormat format, ReadOnlySpan<byte> file) => format == MediaFormat.Tiff ? Exif.Orientation(file) : 1;
-
-    // Also walks the first picture's blocks, because ffmpeg shows half a picture where they break off.
-    private static (long, long) GifSize(ReadOnlySpan<byte> file)
-    {
-        int at = 13;
-        if (file.Length > at)
-        {
-            at += GifTableBytes(file[10]);
-            bool inPicture = false;
-            while (at < file.Length)
-            {
-                byte kind = file[at++];
-                if (kind == 0x2C && at + 9 < file.Length) // a picture: its descriptor, its palette, the code size
-                {
-                    at += 9 + GifTableBytes(file[at + 8]) + 1;
-                    inPicture = true;
-                }
-                else if (kind == 0x21) // an extension
-                {
-                    at++;
-                }
-                else
-                {
-                    break;
-                }
-                while (at < file.Length && file[at] != 0)
-                {
-                    at += file[at] + 1;
-                }
-                if (inPicture && at < file.Length)
-                {
-                    return (BinaryPrimitives.ReadUInt16LittleEndian(file[6..]), BinaryPrimitives.ReadUInt16LittleEndian(file[8..]));
-                }
-                at++;
-            }
-        }
-        throw new InvalidDataException("Gif: the file breaks off before its first picture's end");
-    }
-
-    private static int GifTableBytes(byte flags) => (flags & 0x80) == 0 ? 0 : 3 << ((flags & 7) + 1);
 
     private static (long, long)? TiffSize(ReadOnlySpan<byte> file) =>
         Exif.Tag(file, 0x0100) is { } width && Exif.Tag(file, 0x0101) is { } height ? (width, height) : null;

@@ -52,22 +52,23 @@ public static class PictureTransforms
     public static Picture PadToSquare(this Picture picture, byte red, byte green, byte blue)
     {
         int side = Math.Max(picture.Width, picture.Height);
-        Picture square = Picture.Allocate(side, side);
-        Span<byte> pixels = square.Pixels;
-        for (int i = 0; i < pixels.Length; i += 3)
-        {
-            (pixels[i], pixels[i + 1], pixels[i + 2]) = (red, green, blue);
-        }
-        Paste(picture, square, (side - picture.Width) / 2, (side - picture.Height) / 2);
-        return square;
+        return picture.PlaceOn(side, side, ((side - picture.Width) / 2, (side - picture.Height) / 2), (red, green, blue));
     }
 
-    /// <summary>Puts a picture on a black one of another size.</summary>
-    internal static Picture PlaceOn(this Picture picture, int width, int height, int x, int y)
+    /// <summary>Puts a picture on one of a single colour, inside of which it must lie.</summary>
+    internal static Picture PlaceOn(
+        this Picture picture, int width, int height, (int X, int Y) offset, (byte Red, byte Green, byte Blue) background)
     {
         Picture canvas = Picture.Allocate(width, height);
-        canvas.Pixels.Clear();
-        Paste(picture, canvas, x, y);
+        Span<byte> pixels = canvas.Pixels;
+        for (int i = 0; i < pixels.Length; i += 3)
+        {
+            (pixels[i], pixels[i + 1], pixels[i + 2]) = background;
+        }
+        for (int y = 0; y < picture.Height; y++)
+        {
+            picture.Row(y).CopyTo(canvas.Row(offset.Y + y)[(offset.X * 3)..]);
+        }
         return canvas;
     }
 
@@ -84,7 +85,7 @@ public static class PictureTransforms
         }
         using (middle)
         {
-            return middle.PlaceOn(cropWidth, cropHeight, left, top);
+            return middle.PlaceOn(cropWidth, cropHeight, (left, top), (0, 0, 0));
         }
     }
 
@@ -93,13 +94,5 @@ public static class PictureTransforms
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(crop);
         return size >= crop ? (0, (size - crop) / 2, crop) : ((crop - size + 1) / 2, 0, size);
-    }
-
-    private static void Paste(Picture picture, Picture target, int x, int y)
-    {
-        for (int row = 0; row < picture.Height; row++)
-        {
-            picture.Row(row).CopyTo(target.Row(y + row)[(x * 3)..]);
-        }
     }
 }

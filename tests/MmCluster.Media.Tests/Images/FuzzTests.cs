@@ -33,7 +33,12 @@ public sealed class FuzzTests
 
     [Theory]
     [InlineData("webp-lossless.webp")]
+    [InlineData("webp-lossy-35x20.webp")]
+    [InlineData("webp-animated.webp")]
     [InlineData("gif-animated.gif")]
+    [InlineData("still.avif")]
+    [InlineData("jpeg2000.jp2")]
+    [InlineData("still.qoi")]
     [InlineData("tiff-lzw.tiff")]
     [InlineData("ppm.ppm")]
     public async Task Formats_left_to_ffmpeg_survive_damage(string file)

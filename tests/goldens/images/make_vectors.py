@@ -219,6 +219,15 @@ def others():
     save('webp-exif8.webp', rgb, format='WEBP', lossless=True, exif=exif_bytes(8))
     frames = [Image.fromarray(photo(33, 21, 3, i)).quantize(64) for i in range(3)]
     save('gif-animated.gif', frames[0], format='GIF', save_all=True, append_images=frames[1:])
+    out = io.BytesIO()
+    frames[0].save(out, format='GIF', transparency=3, background=5)
+    add('gif-transparent.gif', out.getvalue())
+    moved = bytearray(out.getvalue())  # on a larger canvas, and on one too small
+    descriptor = 13 + 3 * 64 + moved[13 + 3 * 64:].index(b'\x2c')
+    for name, screen in (('gif-offset.gif', (45, 30)), ('gif-small-screen.gif', (10, 10))):
+        moved[6:10], moved[descriptor + 1:descriptor + 5] = struct.pack('<HH', *screen), struct.pack('<HH', 4, 6)
+        add(name, bytes(moved))
+    save('gif-interlaced.gif', frames[1], format='GIF', interlace=True)
     save('tiff-rgb.tiff', rgb, format='TIFF')
     save('tiff-lzw.tiff', rgb, format='TIFF', compression='tiff_lzw')
     save('ppm.ppm', rgb, format='PPM')
