@@ -1,3 +1,5 @@
+using System.Collections.Concurrent;
+using System.Collections.Immutable;
 using System.Runtime.InteropServices;
 using System.Text;
 using MmCluster.Tokenizers.Config;
@@ -12,6 +14,7 @@ public sealed class Tokenizer
 {
     private readonly TokenizerCore _core;
     private readonly HashSet<int> _special;
+    private readonly ConcurrentDictionary<string, ChatTemplate> _templates = new(StringComparer.Ordinal);
 
     internal Tokenizer(TokenizerCore core, TokenizerConfig config)
     {
@@ -140,12 +143,53 @@ public sealed class Tokenizer
         return _core.IdOf(token);
     }
 
+    /// <summary>A chat template of the checkpoint, with the checkpoint's special tokens as variables.</summary>
+    /// <param name="name">Its name; "default" is the one without a name.</param>
+    /// <exception cref="InvalidDataException">There is no such template, or it does not parse.</exception>
+    /// <exception cref="NotSupportedException">The template asks for something unknown; the text names line and word.</exception>
+    public ChatTemplate ChatTemplate(string name = "default")
+    {
+        ArgumentNullException.ThrowIfNull(name);
+        return _templates.GetOrAdd(name, key => Config.ChatTemplates.TryGetValue(key, out string? source)
+            ? MmCluster.Tokenizers.ChatTemplate.Parse(source, $"chat_template '{key}'", TemplateTokens())
+            : throw new InvalidDataException(Config.ChatTemplates.IsEmpty
+                ? "the checkpoint has no chat template"
+                : $"the checkpoint has no chat template '{key}'; known: {string.Join(", ", Config.ChatTemplates.Keys.Order())}"));
+    }
+
+    /// <summary>
+    /// Writes a conversation with the checkpoint's template: "tool_use" when there are tools and a template of that name,
+    /// else the default one.
+    /// </summary>
+    /// <exception cref="ArgumentException">The template refused the conversation; the text is its own.</exception>
+    /// <exception cref="InvalidDataException">There is no template, or it fails on this input.</exception>
+    public RenderedPrompt RenderChat(ChatTemplateInput input)
+    {
+        ArgumentNullException.ThrowIfNull(input);
+        bool withTools = input.Tools is { ValueKind: System.Text.Json.JsonValueKind.Array } && Config.ChatTemplates.ContainsKey("tool_use");
+        return ChatTemplate(withTools ? "tool_use" : "default").Render(input);
+    }
+
     private int[] Encode(string text, bool[]? untrusted, bool addSpecialTokens)
     {
         var ids = new List<int>();
         _core.Encode(CodePoints.WithoutLoneSurrogates(text), untrusted, ids);
         List<int> result = addSpecialTokens ? _core.AddSpecialTokens(ids) : ids;
         return CollectionsMarshal.AsSpan(result).ToArray();
+    }
+
+    private ImmutableDictionary<string, string> TemplateTokens()
+    {
+        ImmutableDictionary<string, string> tokens = Config.NamedTokens;
+        foreach ((string key, string? token) in new[]
+        {
+            ("bos_token", Config.BosToken), ("eos_token", Config.EosToken),
+            ("unk_token", Config.UnknownToken), ("pad_token", Config.PadToken),
+        })
+        {
+            tokens = token is null ? tokens : tokens.SetItem(key, token);
+        }
+        return tokens;
     }
 
     private int? IdOrNull(string? token) => token is null ? null : _core.IdOf(token);
