@@ -29,7 +29,7 @@ public sealed record ImageProcessorConfig
     /// <summary>The colour of <see cref="PadToSquare"/>: the mean in 0..255, rounded down; black without a mean.</summary>
     public (byte Red, byte Green, byte Blue) Background => Mean is null
         ? ((byte)0, (byte)0, (byte)0)
-        : ((byte)(Mean[0] * 255), (byte)(Mean[1] * 255), (byte)(Mean[2] * 255));
+        : (Sample(Mean[0]), Sample(Mean[1]), Sample(Mean[2]));
 
     /// <summary>Reads preprocessor_config.json, or processor_config.json with an <c>image_processor</c> inside.</summary>
     /// <param name="json">The file's bytes.</param>
@@ -55,4 +55,6 @@ public sealed record ImageProcessorConfig
     /// <exception cref="InvalidDataException">A value that cannot be; the message names the key.</exception>
     /// <exception cref="NotSupportedException">A processor or a kind of resizing that is not known here.</exception>
     public static ImageProcessorConfig Parse(JsonElement root, string name) => new ImageProcessorConfigReader(name).Read(root);
+
+    private static byte Sample(double mean) => (byte)Math.Clamp(mean * 255, 0, 255);
 }

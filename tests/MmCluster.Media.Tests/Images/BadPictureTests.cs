@@ -94,6 +94,13 @@ public sealed class BadPictureTests
     }
 
     [Fact]
+    public async Task A_stream_that_wants_a_dictionary_is_refused()
+    {
+        byte[] file = PngBuilder.Build(4, 4, 8, 2, new byte[100], zlibHeader: 0x7820);
+        Assert.Contains("damaged at row 0", (await RefusedAsync(file, "x.png")).Message);
+    }
+
+    [Fact]
     public async Task A_decompression_bomb_costs_what_its_header_says()
     {
         // 8 x 8 pixels, and 40 MB of zeros behind them: only the first rows are ever inflated.

@@ -7,7 +7,7 @@ namespace MmCluster.Media.Tests.Images;
 /// <summary>Writes PNG files that no honest encoder writes.</summary>
 internal static class PngBuilder
 {
-    public static byte[] Build(int width, int height, byte depth, byte color, ReadOnlySpan<byte> rows)
+    public static byte[] Build(int width, int height, byte depth, byte color, ReadOnlySpan<byte> rows, ushort? zlibHeader = null)
     {
         var file = new MemoryStream();
         file.Write([0x89, (byte)'P', (byte)'N', (byte)'G', 13, 10, 26, 10]);
@@ -21,7 +21,12 @@ internal static class PngBuilder
         {
             zlib.Write(rows);
         }
-        Chunk(file, "IDAT"u8, data.ToArray());
+        byte[] compressed = data.ToArray();
+        if (zlibHeader is { } flags)
+        {
+            BinaryPrimitives.WriteUInt16BigEndian(compressed, flags);
+        }
+        Chunk(file, "IDAT"u8, compressed);
         Chunk(file, "IEND"u8, []);
         return file.ToArray();
     }

@@ -94,7 +94,7 @@ internal static class PngDecoder
         {
             read = pixels.ReadAtLeast(line, line.Length, throwOnEndOfStream: false);
         }
-        catch (InvalidDataException error)
+        catch (Exception error) when (error is InvalidDataException or IOException) // the latter for a stream that wants a dictionary
         {
             throw new InvalidDataException($"PNG: the compressed pixels are damaged at row {row}", error);
         }
