@@ -31,15 +31,6 @@ public sealed record BackboneSpec(
     /// <summary>Whether <see cref="BackboneStep.TokenTypes"/> is needed.</summary>
     public bool UsesTokenTypes { get; init; }
 
-    /// <summary>End-of-sequence ids of config.json and generation_config.json; may be empty.</summary>
-    public IReadOnlyList<int> EosTokenIds { get; init; } = [];
-
-    /// <summary>The id that starts a sequence, or null.</summary>
-    public int? BosTokenId { get; init; }
-
-    /// <summary>First id of an encoder-decoder's decoder, or null.</summary>
-    public int? DecoderStartTokenId { get; init; }
-
     /// <summary>Layers held by this instance: as many self-attention <c>PagedKv</c>s are needed.</summary>
     public int HeldLayers => EndLayer - FirstLayer;
 

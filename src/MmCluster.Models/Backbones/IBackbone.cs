@@ -21,15 +21,15 @@ public interface IBackbone : IDisposable
     Tensor Embed(Tensor ids);
 
     /// <summary>
-    /// Runs layers [<paramref name="first"/>, <paramref name="end"/>) of those that this instance holds. What precedes layer 0 (position embeddings,
+    /// Runs layers [<paramref name="firstLayer"/>, <paramref name="endLayer"/>) of those that this instance holds. What precedes layer 0 (position embeddings,
     /// an input projection) belongs to layer 0.
     /// </summary>
     /// <param name="hidden">[T, EmbeddingSize] for layer 0, else [T, HiddenSize]; not changed.</param>
-    /// <param name="step">The batch and its KV.</param>
-    /// <param name="first">First layer, counted over the whole network.</param>
-    /// <param name="end">One past the last layer.</param>
+    /// <param name="input">The batch and its KV.</param>
+    /// <param name="firstLayer">First layer, counted over the whole network.</param>
+    /// <param name="endLayer">One past the last layer.</param>
     /// <returns>[T, HiddenSize], before the final norm.</returns>
-    Tensor Forward(Tensor hidden, BackboneStep step, int first, int end);
+    Tensor Forward(Tensor hidden, BackboneStep input, int firstLayer, int endLayer);
 
     /// <summary>The final norm (and output projection where there is one): [R, HiddenSize] to [R, OutputSize]. Last shard only.</summary>
     Tensor Finish(Tensor hidden);

@@ -1,4 +1,6 @@
 using MmCluster.Models.Checkpoints;
+using MmCluster.Models.Layers;
+using MmCluster.Tensors;
 
 namespace MmCluster.Models.Backbones;
 

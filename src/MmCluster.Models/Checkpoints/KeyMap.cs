@@ -33,12 +33,12 @@ public sealed class KeyMap
         return this;
     }
 
-    /// <summary>Rules of <paramref name="other"/> after these.</summary>
+    /// <summary>Rules of <paramref name="other"/> after these; what is in both counts once.</summary>
     public KeyMap Then(KeyMap other)
     {
         KeyMap joined = new();
-        joined._rules.AddRange([.. _rules, .. other._rules]);
-        joined._ignored.AddRange([.. _ignored, .. other._ignored]);
+        joined._rules.AddRange(_rules.Concat(other._rules).Distinct());
+        joined._ignored.AddRange(_ignored.Concat(other._ignored).Distinct());
         return joined;
     }
 

@@ -91,6 +91,25 @@ public sealed class StoredTensor
         }
     }
 
+    /// <summary>Whether another tensor has the same type, shape and elements; both contiguous.</summary>
+    internal unsafe bool HasSameBytes(StoredTensor other)
+    {
+        if (Type != other.Type || !Shape.SequenceEqual(other.Shape) || !IsContiguous || !other.IsContiguous)
+        {
+            return false;
+        }
+        const int Chunk = 1 << 20;
+        bool same = true;
+        for (long at = 0; same && at < Bytes; at += Chunk)
+        {
+            int count = (int)Math.Min(Chunk, Bytes - at);
+            same = new ReadOnlySpan<byte>(Pointer + at, count).SequenceEqual(new ReadOnlySpan<byte>(other.Pointer + at, count));
+        }
+        Release(0, ElementCount);
+        other.Release(0, ElementCount);
+        return same;
+    }
+
     /// <summary>Reads elements [first, first + target.Length), counted row-major, as F32.</summary>
     internal unsafe void Read(long first, Span<float> target)
     {

@@ -3,7 +3,7 @@ using System.Text;
 namespace MmCluster.Models.Checkpoints;
 
 /// <summary>
-/// Strict loading in two steps: networks declare every tensor they need while they are built, then <see cref="Load"/> checks all of them
+/// Strict loading in two steps: networks declare every tensor they need while they are built, then <see cref="Load()"/> checks all of them
 /// against the checkpoint at once and fills them in. Missing, unread and wrongly shaped tensors are listed in one error, before any is read.
 /// </summary>
 public sealed class WeightLoader
@@ -37,7 +37,7 @@ public sealed class WeightLoader
     public WeightOptions Options { get; }
 
     /// <summary>The cursor at the root of the names.</summary>
-    public WeightSource Root => new(this, "");
+    public WeightSource Root => new(this, null, "");
 
     /// <summary>Names (mapped) that the checkpoint has.</summary>
     public IReadOnlyCollection<string> Names => _tensors.Keys;
@@ -47,48 +47,60 @@ public sealed class WeightLoader
 
     internal StoredTensor? Find(string name) => _tensors.GetValueOrDefault(name);
 
-    internal void Declare(string name, long[] shape, Action<StoredTensor> fill) => _declared.Add(new Declaration([name], [shape], tensors => fill(tensors[0])));
-
     internal void Declare(string[] names, long[][] shapes, Action<StoredTensor[]> fill) => _declared.Add(new Declaration(names, shapes, fill));
 
     /// <summary>Checks everything declared, then reads it. Call it outside any tensor scope: the tensors live as long as the network.</summary>
     /// <exception cref="InvalidDataException">Listing missing, wrongly shaped and unread tensors.</exception>
-    public void Load()
+    public void Load() => Load(_checkpoint, [this], []);
+
+    /// <summary>Loads what several loaders declared over one checkpoint (parts kept in different formats), strictly over all of them.</summary>
+    /// <exception cref="InvalidDataException">Listing missing, wrongly shaped and unread tensors.</exception>
+    internal static void Load(Checkpoint checkpoint, IReadOnlyList<WeightLoader> loaders, IReadOnlyList<string> leftOut)
     {
-        Check();
-        foreach (Declaration declaration in _declared)
+        Check(checkpoint, loaders, leftOut);
+        foreach (WeightLoader loader in loaders)
         {
-            StoredTensor[] tensors = [.. declaration.Names.Select(name => _tensors[name])];
-            declaration.Fill(tensors);
-            foreach (StoredTensor tensor in tensors)
+            foreach (Declaration declaration in loader._declared)
             {
-                tensor.Release(0, tensor.ElementCount);
+                StoredTensor[] tensors = [.. declaration.Names.Select(name => loader._tensors[name])];
+                declaration.Fill(tensors);
+                foreach (StoredTensor tensor in tensors)
+                {
+                    tensor.Release(0, tensor.ElementCount);
+                }
             }
+            loader._declared.Clear();
         }
-        _declared.Clear();
     }
 
-    private void Check()
+    private static void Check(Checkpoint checkpoint, IReadOnlyList<WeightLoader> loaders, IReadOnlyList<string> leftOut)
     {
         List<string> missing = [];
         List<string> misshapen = [];
         HashSet<string> read = [];
-        foreach ((string name, long[] shape) in _declared.SelectMany(declaration => declaration.Names.Zip(declaration.Shapes)))
+        foreach (WeightLoader loader in loaders)
         {
-            read.Add(name);
-            if (Find(name) is not { } tensor)
+            foreach ((string name, long[] shape) in loader._declared.SelectMany(declaration => declaration.Names.Zip(declaration.Shapes)))
             {
-                missing.Add(name);
-            }
-            else if (!tensor.Shape.SequenceEqual(shape))
-            {
-                misshapen.Add($"{tensor.Key} is [{string.Join(", ", tensor.Shape)}], expected [{string.Join(", ", shape)}]");
+                read.Add(name);
+                if (loader.Find(name) is not { } tensor)
+                {
+                    missing.Add(name);
+                }
+                else if (!tensor.Shape.SequenceEqual(shape))
+                {
+                    misshapen.Add($"{tensor.Key} is [{string.Join(", ", tensor.Shape)}], expected [{string.Join(", ", shape)}]");
+                }
             }
         }
-        List<string> unread = [.. _tensors.Where(entry => !read.Contains(entry.Key) && !MayStayUnread(entry.Key)).Select(entry => entry.Value.Key)];
+        List<string> unread = loaders.Count == 0 ? [] : [.. loaders[0]._tensors
+            .Where(entry => !read.Contains(entry.Key)
+                && !loaders.Any(loader => loader.MayStayUnread(entry.Key))
+                && !leftOut.Any(prefix => entry.Key.StartsWith(prefix, StringComparison.Ordinal)))
+            .Select(entry => entry.Value.Key)];
         if (missing.Count + misshapen.Count + unread.Count > 0)
         {
-            StringBuilder message = new($"{_checkpoint.Path}: the weights do not fit the configuration");
+            StringBuilder message = new($"{checkpoint.Path}: the weights do not fit the configuration");
             Append(message, "missing", missing);
             Append(message, "wrong shape", misshapen);
             Append(message, "unread", unread);

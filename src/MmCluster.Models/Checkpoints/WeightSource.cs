@@ -1,3 +1,5 @@
+using MmCluster.Models.Layers;
+
 namespace MmCluster.Models.Checkpoints;
 
 /// <summary>
@@ -7,10 +9,12 @@ namespace MmCluster.Models.Checkpoints;
 public readonly struct WeightSource
 {
     private readonly WeightLoader _loader;
+    private readonly Ownership? _owner;
 
-    internal WeightSource(WeightLoader loader, string path)
+    internal WeightSource(WeightLoader loader, Ownership? owner, string path)
     {
         _loader = loader;
+        _owner = owner;
         Path = path;
     }
 
@@ -21,16 +25,23 @@ public readonly struct WeightSource
     public WeightOptions Options => _loader.Options;
 
     /// <summary>A place below this one.</summary>
-    public WeightSource this[string name] => new(_loader, Join(name));
+    public WeightSource this[string name] => new(_loader, _owner, Join(name));
 
     /// <summary>Entry <paramref name="index"/> of a list.</summary>
-    public WeightSource this[int index] => new(_loader, Join($"{index}"));
+    public WeightSource this[int index] => new(_loader, _owner, Join($"{index}"));
 
     /// <summary>Whether the checkpoint has this tensor.</summary>
     public bool Has(string name) => _loader.Find(Join(name)) is not null;
 
     /// <summary>Lets everything below this place stay unread.</summary>
     public void LeaveOut() => _loader.LeaveOut(Path.Length == 0 ? "" : Path + ".");
+
+    /// <summary>The same place; what is loaded through it belongs to <paramref name="owner"/>.</summary>
+    internal WeightSource OwnedBy(Ownership owner) => new(_loader, owner, Path);
+
+    /// <summary>Hands what was loaded to the network that declared it.</summary>
+    internal T Own<T>(T item) where T : IDisposable =>
+        (_owner ?? throw new InvalidOperationException("weights are declared without an owner")).Add(item);
 
     /// <summary>The tensor as it lies in the file, or null; for deciding how to load, not for loading.</summary>
     internal StoredTensor? Find(string name) => _loader.Find(Join(name));

@@ -1,36 +1,9 @@
 using MmCluster.Models.Checkpoints;
+using MmCluster.Tensors;
 
-namespace MmCluster.Models;
+namespace MmCluster.Models.Layers;
 
-/// <summary>Activation functions of configurations.</summary>
-public enum Activation
-{
-    /// <summary>max(x, 0)</summary>
-    Relu,
-
-    /// <summary>x Φ(x), by the error function.</summary>
-    Gelu,
-
-    /// <summary>GELU by tanh (gelu_new, gelu_pytorch_tanh).</summary>
-    GeluTanh,
-
-    /// <summary>x σ(1.702 x)</summary>
-    QuickGelu,
-
-    /// <summary>x σ(x)</summary>
-    Silu,
-
-    /// <summary>tanh(x)</summary>
-    Tanh,
-
-    /// <summary>σ(x)</summary>
-    Sigmoid,
-
-    /// <summary>x</summary>
-    Identity,
-}
-
-/// <summary>Names of activation functions.</summary>
+/// <summary>Names of activation functions in configurations.</summary>
 internal static class Activations
 {
     private static readonly Dictionary<string, Activation> ByName = new()
@@ -40,14 +13,15 @@ internal static class Activations
         ["gelu_python"] = Activation.Gelu,
         ["gelu_new"] = Activation.GeluTanh,
         ["gelu_fast"] = Activation.GeluTanh,
-        ["gelu_pytorch_tanh"] = Activation.GeluTanh,
         ["gelu_accurate"] = Activation.GeluTanh,
+        ["gelu_pytorch_tanh"] = Activation.GeluTanh,
+        ["gelu_python_tanh"] = Activation.GeluTanh,
         ["quick_gelu"] = Activation.QuickGelu,
         ["silu"] = Activation.Silu,
         ["swish"] = Activation.Silu,
         ["tanh"] = Activation.Tanh,
         ["sigmoid"] = Activation.Sigmoid,
-        ["linear"] = Activation.Identity,
+        ["linear"] = Activation.None,
     };
 
     /// <summary>The activation that a configuration names, or the class's default.</summary>

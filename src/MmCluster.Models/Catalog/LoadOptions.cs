@@ -1,0 +1,36 @@
+using MmCluster.Models.Backbones;
+using MmCluster.Models.Cards;
+using MmCluster.Models.Checkpoints;
+using MmCluster.Tensors;
+
+namespace MmCluster.Models.Catalog;
+
+/// <summary>What of a model is loaded, and how.</summary>
+public sealed record LoadOptions
+{
+    /// <summary>Format of the backbone's matrices: F32, BF16, Q8_0 or Q4_0.</summary>
+    public DType Backbone { get; init; } = DType.BF16;
+
+    /// <summary>Format of encoders' and projectors' matrices; null takes the backbone's where that is F32 or BF16, else BF16.</summary>
+    public DType? Encoders { get; init; }
+
+    /// <summary>Where the weights are.</summary>
+    public Device Device { get; init; } = Device.Cpu;
+
+    /// <summary>Layers of the backbone that are loaded: a pipeline shard.</summary>
+    public LayerRange Shard { get; init; } = LayerRange.All;
+
+    /// <summary>Which components are loaded; null loads all. A stage that stands alone loads its own.</summary>
+    public Func<ComponentCard, bool>? Components { get; init; }
+
+    /// <summary>
+    /// Turns a component's <c>weights</c> (ORG/NAME) into a folder, from the local store. Without it, components with weights of their own cannot be loaded.
+    /// </summary>
+    public Func<string, string>? Resolve { get; init; }
+
+    internal WeightOptions For(ComponentKind kind) => new()
+    {
+        Device = Device,
+        Matrices = kind == ComponentKind.Backbone ? Backbone : Encoders ?? (Backbone == DType.F32 ? DType.F32 : DType.BF16),
+    };
+}

@@ -1,0 +1,47 @@
+using System.Diagnostics;
+using MmCluster.Models.Checkpoints;
+using MmCluster.Tensors;
+
+namespace MmCluster.Models.Layers;
+
+/// <summary>x W^T + b with packed weights; several matrices over the same input may be joined into one product.</summary>
+internal sealed class Linear
+{
+    private readonly Parameter? _bias;
+    private LinearWeight? _weight;
+
+    /// <summary>Declares <c>weight</c> [outputs, inputs] and, with <paramref name="bias"/>, <c>bias</c> [outputs] at <paramref name="weights"/>.</summary>
+    public Linear(WeightSource weights, int inputs, int outputs, bool bias)
+        : this(weights, ["weight"], inputs, [outputs], bias ? ["bias"] : null)
+    {
+    }
+
+    private Linear(WeightSource weights, string[] names, int inputs, int[] outputs, string[]? biases)
+    {
+        weights.Declare(names, [.. outputs.Select(rows => new long[] { rows, inputs })],
+            stored => _weight = weights.Own(WeightPacking.Pack(stored, weights.Options)));
+        _bias = biases is null ? null : new Parameter(weights, biases, outputs);
+    }
+
+    private Linear(WeightSource weights, int[] shape, bool bias)
+    {
+        weights.Declare(["weight"], [[.. shape.Select(size => (long)size)]], stored => _weight = weights.Own(WeightPacking.Pack(stored, weights.Options)));
+        _bias = bias ? new Parameter(weights, "bias", shape[0]) : null;
+    }
+
+    /// <summary>The packed matrix, for embeddings that share it.</summary>
+    public LinearWeight Weight => _weight ?? throw new UnreachableException("a network is used before its weights are loaded");
+
+    /// <summary>Declares the matrices <paramref name="names"/> below <paramref name="weights"/> as one product whose outputs lie side by side.</summary>
+    public static Linear Joined(WeightSource weights, string[] names, int inputs, int[] outputs, bool bias) =>
+        new(weights, [.. names.Select(name => $"{name}.weight")], inputs, outputs, bias ? [.. names.Select(name => $"{name}.bias")] : null);
+
+    /// <summary>A kernel [outputs, ...] as a matrix over its unrolled inputs.</summary>
+    public static Linear Unrolled(WeightSource weights, int[] shape, bool bias) => new(weights, shape, bias);
+
+    /// <summary>A matrix at <paramref name="name"/> without bias, such as an embedding table.</summary>
+    public static Linear Table(WeightSource weights, string name, int columns, int rows) => new(weights, [name], columns, [rows], null);
+
+    /// <summary>[..., inputs] to [..., outputs].</summary>
+    public Tensor Forward(Tensor x, Activation activation = Activation.None) => Ops.Linear(x, Weight, _bias?.Value, activation);
+}

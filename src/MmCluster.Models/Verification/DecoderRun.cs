@@ -1,0 +1,139 @@
+using MmCluster.Models.Backbones;
+using MmCluster.Models.Catalog;
+using MmCluster.Tensors;
+
+namespace MmCluster.Models.Verification;
+
+/// <summary>
+/// A decoder-only model, with or without media in its prompt, on padded rows of ids. Everything runs through paged KV, as when serving. Knows
+/// <c>logits</c>, <c>hidden_k</c> (after layer k; 0 is the embeddings), <c>last_hidden</c> (after the final norm), <c>penultimate</c>,
+/// <c>image_features</c> (after the projectors) and <c>greedy</c> (row 0 alone).
+/// </summary>
+internal sealed class DecoderRun : IGoldenRun
+{
+    private readonly LoadedModel _model;
+    private readonly IBackbone _backbone;
+    private readonly int[,] _ids;
+    private readonly int[,]? _mask;
+    private readonly Tensor? _media; // preprocessed pictures
+    private readonly Dictionary<int, Tensor> _states = [];
+
+    public DecoderRun(LoadedModel model, GoldenCase golden)
+    {
+        _model = model;
+        _backbone = model.Backbone ?? throw new NotSupportedException("the model has no language model");
+        _ids = golden.Ids("input_ids");
+        _mask = golden.Has("attention_mask") ? golden.Ids("attention_mask") : null;
+        _media = model.Paths.Count > 0 && golden.Has("pixel_values") ? golden.Floats("pixel_values") : null;
+    }
+
+    private BackboneSpec Spec => _backbone.Spec;
+
+    private int Rows => _ids.GetLength(0);
+
+    private int Columns => _ids.GetLength(1);
+
+    public Tensor? Output(string name, IReadOnlyList<long> expected) => name switch
+    {
+        "logits" => Compute(() => Logits(State(Spec.LayerCount))),
+        "last_hidden" => Compute(() => _backbone.Finish(State(Spec.LayerCount)).Reshape(Rows, Columns, Spec.OutputSize)),
+        "penultimate" => State(Spec.LayerCount - 1).Clone(),
+        "image_features" => _media is null ? null : Features(),
+        "greedy" => Greedy(checked((int)expected[^1])),
+        _ => HiddenIndex(name) is { } layer ? Output(layer) : null,
+    };
+
+    public void Dispose()
+    {
+        foreach (Tensor state in _states.Values)
+        {
+            state.Dispose();
+        }
+        _media?.Dispose();
+        _model.Dispose();
+    }
+
+    private Tensor? Output(int layer) =>
+        layer < Spec.LayerCount ? State(layer).Clone() : layer == Spec.LayerCount ? Output("last_hidden", []) : null;
+
+    private static int? HiddenIndex(string name) =>
+        name.StartsWith("hidden_", StringComparison.Ordinal) && int.TryParse(name.AsSpan(7), out int layer) && layer >= 0 ? layer : null;
+
+    private static Tensor Compute(Func<Tensor> work)
+    {
+        using var scope = new TensorScope();
+        return scope.Keep(work());
+    }
+
+    private Tensor Logits(Tensor state) => _backbone.Logits(_backbone.Finish(state)).Reshape(Rows, Columns, Spec.VocabularySize);
+
+    private Tensor Features() => Compute(() => _model.Paths[0].Features(_media!));
+
+    // [B, T, hidden] after so many layers; one pass computes them all.
+    private Tensor State(int layer)
+    {
+        if (_states.Count == 0)
+        {
+            RunLayers();
+        }
+        return _states[layer];
+    }
+
+    private void RunLayers()
+    {
+        using var scope = new TensorScope();
+        RaggedRows rows = new(Rows, Columns, _mask, _backbone is OptBackbone);
+        using PagedSession session = new(_backbone, rows.Blocks);
+        int[] ids = [.. rows.Tokens.Select(token => _ids[token.Row, token.Column])];
+        Tensor hidden = Embed(ids, [.. rows.Tokens], rowsOfMedia: Rows);
+        PagedBatch batch = rows.Batch();
+        _states[0] = scope.Keep(rows.Pad(hidden, Rows));
+        for (int layer = 0; layer < Spec.LayerCount; layer++)
+        {
+            hidden = session.Forward(hidden, batch, layer, layer + 1);
+            _states[layer + 1] = scope.Keep(rows.Pad(hidden, Rows));
+        }
+    }
+
+    // Features stand at the placeholders in the order of the padded rows.
+    private Tensor Embed(int[] ids, (int Row, int Column)[] places, int rowsOfMedia)
+    {
+        bool[] isMedia = [.. ids.Select(id => _media is not null && id == _model.SpecialTokens.Media)];
+        Tensor embedded = _backbone.Embed(Tensor.From([.. ids.Select((id, i) => isMedia[i] ? 0 : id)], [ids.Length]));
+        if (_media is null)
+        {
+            return embedded;
+        }
+        Tensor features = Features();
+        int items = features.Size(0) * rowsOfMedia / Rows;
+        int[] targets = [.. Enumerable.Range(0, ids.Length).Where(i => isMedia[i]).OrderBy(i => places[i].Row).ThenBy(i => places[i].Column)];
+        if (targets.Length != items * features.Size(1))
+        {
+            throw new InvalidDataException($"the prompt has {targets.Length} media tokens, the features are {items} x {features.Size(1)}");
+        }
+        Tensor rows = features.Slice(0, 0, items).Reshape(targets.Length, features.Size(2));
+        return embedded.ScatterRows(Tensor.From(targets, [targets.Length]), rows);
+    }
+
+    private Tensor Greedy(int length)
+    {
+        int[] columns = [.. Enumerable.Range(0, Columns).Where(column => _mask is null || _mask[0, column] != 0)];
+        List<int> ids = [.. columns.Select(column => _ids[0, column])];
+        int generated = length - Columns;
+        using PagedSession session = new(_backbone, PagedSession.BlocksFor(ids.Count + generated));
+        int computed = 0;
+        for (int i = 0; i < generated; i++)
+        {
+            using var scope = new TensorScope();
+            int[] next = [.. ids[computed..]];
+            Tensor hidden = computed == 0 ? Embed(next, [.. columns.Select(column => (0, column))], rowsOfMedia: 1) : _backbone.Embed(Tensor.From(next, [next.Length]));
+            Tensor states = session.Forward(hidden, PagedSession.OneSequence(computed, next.Length), 0, Spec.LayerCount);
+            computed = ids.Count;
+            Tensor logits = _backbone.Logits(_backbone.Finish(states.Slice(0, next.Length - 1)));
+            ids.Add(PagedSession.Best(logits));
+        }
+        // Padding of the prompt is part of what the reference returns.
+        long[] all = [.. Enumerable.Range(0, Columns).Select(column => (long)_ids[0, column]), .. ids[columns.Length..].Select(id => (long)id)];
+        return Tensor.From(all, [1, all.Length]);
+    }
+}

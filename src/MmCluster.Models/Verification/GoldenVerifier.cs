@@ -1,0 +1,134 @@
+using MmCluster.Models.Catalog;
+using MmCluster.Models.Checkpoints;
+using MmCluster.Tensors;
+
+namespace MmCluster.Models.Verification;
+
+/// <summary>
+/// Compares networks and tokenizers with golden cases. A case is a folder with io.safetensors (inputs <c>in.*</c>, outputs <c>out.*</c>) beside a model,
+/// or with vectors.json beside a tokenizer. Cases are known by their class only, never by their name.
+/// </summary>
+public static class GoldenVerifier
+{
+    private const int MaxDepth = 3;
+
+    // Which run feeds a class. Adding a network's comparison is a line here.
+    private static readonly Dictionary<string, Func<LoadedModel, GoldenCase, IGoldenRun>> Runs = new()
+    {
+        ["LlamaForCausalLM"] = (model, golden) => new DecoderRun(model, golden),
+        ["MistralForCausalLM"] = (model, golden) => new DecoderRun(model, golden),
+        ["Qwen2ForCausalLM"] = (model, golden) => new DecoderRun(model, golden),
+        ["OPTForCausalLM"] = (model, golden) => new DecoderRun(model, golden),
+        ["LlavaForConditionalGeneration"] = (model, golden) => new DecoderRun(model, golden),
+        ["T5ForConditionalGeneration"] = (model, golden) => new EncoderDecoderRun(model, golden),
+        ["CLIPVisionModel"] = (model, golden) => new VisionRun(model, golden),
+    };
+
+    /// <summary>Compares every case at or below a folder, in the order of names; results come as they are computed.</summary>
+    /// <exception cref="DirectoryNotFoundException">There is no such folder.</exception>
+    public static IEnumerable<CaseResult> Verify(string folder, VerifyOptions options)
+    {
+        if (!Directory.Exists(folder))
+        {
+            throw new DirectoryNotFoundException($"{folder}: no such folder");
+        }
+        return Cases(folder, 0).Select(path => VerifyCase(path, options));
+    }
+
+    private static IEnumerable<string> Cases(string folder, int depth)
+    {
+        if (File.Exists(Path.Combine(folder, "io.safetensors")) || File.Exists(Path.Combine(folder, "vectors.json")))
+        {
+            return [folder];
+        }
+        return depth == MaxDepth ? [] : Directory.EnumerateDirectories(folder).Order(StringComparer.Ordinal).SelectMany(child => Cases(child, depth + 1));
+    }
+
+    private static CaseResult VerifyCase(string folder, VerifyOptions options)
+    {
+        string name = Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder)));
+        try
+        {
+            return File.Exists(Path.Combine(folder, "vectors.json"))
+                ? TokenizerCase.Verify(folder, name)
+                : VerifyNetwork(folder, name, options);
+        }
+        catch (NotSupportedException error)
+        {
+            return new CaseResult(name, CaseStatus.Unsupported, null, error.Message);
+        }
+        catch (Exception error) when (error is InvalidDataException or ArgumentException or IOException or UnauthorizedAccessException or OverflowException)
+        {
+            return new CaseResult(name, CaseStatus.Fail, null, error.Message);
+        }
+    }
+
+    private static CaseResult VerifyNetwork(string folder, string name, VerifyOptions options)
+    {
+        using GoldenCase golden = new(folder);
+        if (golden.ClassName is null || !Runs.TryGetValue(golden.ClassName, out Func<LoadedModel, GoldenCase, IGoldenRun>? start))
+        {
+            return new CaseResult(name, CaseStatus.Unsupported, null,
+                $"class {golden.ClassName ?? "unnamed"}; known: {string.Join(", ", Runs.Keys.Order(StringComparer.Ordinal))}");
+        }
+        ModelConfig config = ModelConfig.Read(Path.Combine(folder, "config.json"));
+        LoadedModel model = LoadedModel.Load(folder, new LoadOptions { Backbone = options.Matrices, Device = options.Device },
+            Architectures.CardFor(config, name, golden.ClassName));
+        using IGoldenRun run = start(model, golden);
+        return Compare(run, golden, name, options);
+    }
+
+    private static CaseResult Compare(IGoldenRun run, GoldenCase golden, string name, VerifyOptions options)
+    {
+        List<(string, double)> errors = [];
+        List<string> failures = [];
+        foreach (string output in golden.Outputs)
+        {
+            StoredTensor expected = golden.Expected(output);
+            using Tensor? actual = run.Output(output, expected.Shape);
+            if (actual is null)
+            {
+                failures.Add($"{output}: unknown output");
+                continue;
+            }
+            double error = Difference(actual, expected);
+            bool isGreedy = !expected.Type.IsFloat();
+            errors.Add((output, error));
+            if (isGreedy ? error != 0 && options.JudgesGreedy : !(error < options.Tolerance))
+            {
+                failures.Add(isGreedy ? $"{output}: ids differ" : string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{output}: {error:e1}"));
+            }
+        }
+        if (errors.Count + failures.Count == 0)
+        {
+            failures.Add("no outputs to compare");
+        }
+        double? worst = errors.Count == 0 ? null : errors.Max(entry => entry.Item2);
+        return new CaseResult(name, failures.Count == 0 ? CaseStatus.Ok : CaseStatus.Fail, worst, string.Join("; ", failures)) { Outputs = errors };
+    }
+
+    // ‖out − ref‖ / ‖ref‖ in double precision; another shape, or not a number, differs without bound. Ids are equal or not.
+    private static double Difference(Tensor actual, StoredTensor expected)
+    {
+        if (actual.Rank != expected.Shape.Count || !Enumerable.Range(0, actual.Rank).All(axis => actual.Size(axis) == expected.Shape[axis]))
+        {
+            return double.PositiveInfinity;
+        }
+        if (!expected.Type.IsFloat())
+        {
+            return actual.ToArray<long>().AsSpan().SequenceEqual(expected.ReadIntegers()) ? 0 : 1;
+        }
+        float[] reference = new float[expected.ElementCount];
+        expected.Read(0, reference);
+        float[] values = actual.ToArray<float>();
+        double difference = 0;
+        double norm = 0;
+        for (int i = 0; i < values.Length; i++)
+        {
+            difference += ((double)values[i] - reference[i]) * ((double)values[i] - reference[i]);
+            norm += (double)reference[i] * reference[i];
+        }
+        double error = norm > 0 ? Math.Sqrt(difference / norm) : Math.Sqrt(difference);
+        return double.IsNaN(error) ? double.PositiveInfinity : error;
+    }
+}
