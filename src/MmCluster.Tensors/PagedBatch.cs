@@ -50,4 +50,10 @@ public readonly record struct AttentionOptions
 
     /// <summary>F32 [heads] or null: adds slope * (position of the key - position of the query) (ALiBi).</summary>
     public Tensor? AlibiSlopes { get; init; }
+
+    /// <summary>
+    /// F32 [heads, n] or null: adds entry d of a head's row to the score of a key d positions before the query, the last entry for all further ones (T5).
+    /// Paged attention only.
+    /// </summary>
+    public Tensor? DistanceBias { get; init; }
 }

@@ -132,6 +132,57 @@ public abstract partial class DeviceTests
     }
 
     [Fact]
+    public void A_bias_by_distance_is_added_to_the_scores_and_ends_in_its_last_entry()
+    {
+        using var scope = new TensorScope();
+        using var kv = new PagedKv(3, 2, 8, Device);
+        Tensor q = Reference.Random([40, 2, 8], 1);
+        Tensor k = Reference.Random([40, 2, 8], 2);
+        Tensor bias = Reference.Random([2, 6], 3);
+        PagedBatch batch = Batch([(0, 0, 40)], [[2, 0, 1]]);
+        Ops.Append(k, k, kv, batch);
+        Tensor y = Ops.PagedAttention(q, kv, batch, new AttentionOptions { Scale = 1, DistanceBias = bias });
+        for (int head = 0; head < 2; head++)
+        {
+            float[][] keys = Rows(k.Transpose(0, 1).Unsqueeze(0), 0, head);
+            float[] biases = bias.Select(0, head).ToArray<float>();
+            for (int i = 0; i < 40; i++)
+            {
+                double[] expected = Reference.Attend(q.Select(0, i).Select(0, head).ToArray<float>(), keys, keys, 1,
+                    j => j > i ? null : biases[Math.Min(i - j, 5)]);
+                Reference.Close(y.Select(0, i).Select(0, head).Contiguous(), expected, 2e-6);
+            }
+        }
+    }
+
+    [Fact]
+    public void More_queries_than_keys_are_refused_only_where_attention_is_causal()
+    {
+        using var scope = new TensorScope();
+        using var kv = new PagedKv(1, 1, 8, Device);
+        Tensor k = Reference.Random([2, 1, 8], 1);
+        Ops.Append(k, k, kv, Batch([(0, 0, 2)], [[0]]));
+        PagedBatch batch = new()
+        {
+            QueryStarts = Tensor.Of(0, 5),
+            SequenceLengths = Tensor.Of(2),
+            BlockTables = Tensor.From([0], [1, 1]),
+            SlotMapping = Tensor.Full([5], -1, DType.I32),
+            Positions = Tensor.Full([5], 0, DType.I32),
+        };
+        Tensor q = Reference.Random([5, 1, 8], 2);
+        Tensor y = Ops.PagedAttention(q, kv, batch, new AttentionOptions { Causal = false });
+        float[][] keys = Rows(k.Transpose(0, 1).Unsqueeze(0), 0, 0);
+        for (int i = 0; i < 5; i++)
+        {
+            double[] expected = Reference.Attend(q.Select(0, i).Select(0, 0).ToArray<float>(), keys, keys, 1 / Math.Sqrt(8), _ => 0);
+            Reference.Close(y.Select(0, i).Select(0, 0).Contiguous(), expected, 2e-6);
+        }
+
+        Assert.Contains("5 queries", Assert.Throws<ArgumentException>(() => Ops.PagedAttention(q, kv, batch, new())).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void A_batch_that_names_a_block_that_is_not_there_is_refused()
     {
         using var scope = new TensorScope();

@@ -100,6 +100,8 @@ internal sealed unsafe partial class CpuBackend
         a.Window = options.Window ?? int.MaxValue;
         a.Causal = options.Causal;
         a.AlibiSlopes = options.AlibiSlopes is { } slopes ? slopes.Pointer<float>() : null;
+        a.DistanceBias = options.DistanceBias is { } distances ? distances.Pointer<float>() : null;
+        a.DistanceCount = options.DistanceBias?.Shape[1] ?? 0;
         return a;
     }
 

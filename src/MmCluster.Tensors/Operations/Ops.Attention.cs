@@ -64,7 +64,13 @@ public static partial class Ops
             throw new ArgumentException($"paged attention: slopes must be dense F32 [{q.Shape[1]}], got {slopes}");
         }
 
-        CheckBatch(kv, batch, q.Shape[0]);
+        if (options.DistanceBias is { } distances
+            && (distances.DType != DType.F32 || distances.Rank != 2 || distances.Shape[0] != q.Shape[1] || distances.Shape[1] == 0 || !distances.IsContiguous))
+        {
+            throw new ArgumentException($"paged attention: distance bias must be dense F32 [{q.Shape[1]}, distances], got {distances}");
+        }
+
+        CheckBatch(kv, batch, q.Shape[0], options.Causal);
         using Tensor rows = DenseLast("paged attention", q);
         output = AttentionOutput(output, q.Shape, rows, rows);
         q.Device.Backend.PagedAttention(rows, kv, batch, options, output);
@@ -169,7 +175,7 @@ public static partial class Ops
         ? x.AsReadOnlySpan<int>()
         : throw new ArgumentException($"{name}: expected dense I32 {shape}, got {x}");
 
-    private static void CheckBatch(PagedKv kv, PagedBatch batch, int tokens)
+    private static void CheckBatch(PagedKv kv, PagedBatch batch, int tokens, bool causal)
     {
         int sequences = batch.SequenceLengths.Rank == 1 ? batch.SequenceLengths.Shape[0] : -1;
         if (sequences < 0 || batch.BlockTables.Rank != 2)
@@ -195,7 +201,7 @@ public static partial class Ops
         {
             int queries = starts[s + 1] - starts[s];
             int blocks = (lengths[s] + PagedKv.BlockSize - 1) / PagedKv.BlockSize;
-            if (queries < 0 || lengths[s] < queries || blocks > width)
+            if (queries < 0 || lengths[s] < (causal ? queries : 0) || blocks > width)
             {
                 throw new ArgumentException($"paged batch: sequence {s} has length {lengths[s]}, {queries} queries and {width} blocks");
             }

@@ -27,6 +27,8 @@ internal unsafe struct AttentionArguments
     internal int Window; // int.MaxValue: all
     internal bool Causal;
     internal float* AlibiSlopes;
+    internal float* DistanceBias; // [heads, DistanceCount], or null
+    internal int DistanceCount;
 
     internal int* QueryStarts; // null: every sequence has QueryLength tokens
     internal int QueryLength;

@@ -105,7 +105,8 @@ internal unsafe struct AttentionBody<T> : IParallelBody where T : unmanaged, IVe
                 AttentionTiles.Cap<T>(s, Arguments.SoftCap);
             }
 
-            if (Arguments.Bias != null || Arguments.Mask != null || Arguments.AlibiSlopes != null)
+            if (Arguments.Bias != null || Arguments.Mask != null || Arguments.AlibiSlopes != null
+                || Arguments.DistanceBias != null)
             {
                 Bias(sequence, states[r], position, from, to, s);
             }
@@ -134,6 +135,12 @@ internal unsafe struct AttentionBody<T> : IParallelBody where T : unmanaged, IVe
             if (Arguments.AlibiSlopes != null)
             {
                 s[i] += Arguments.AlibiSlopes[row.Head] * (key - Arguments.Position(sequence, row.Token));
+            }
+
+            if (Arguments.DistanceBias != null)
+            {
+                long distance = Math.Clamp(Arguments.Position(sequence, row.Token) - key, 0, Arguments.DistanceCount - 1);
+                s[i] += Arguments.DistanceBias[((long)row.Head * Arguments.DistanceCount) + distance];
             }
 
             if (Arguments.Bias != null)
