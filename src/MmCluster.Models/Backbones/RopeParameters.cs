@@ -8,6 +8,12 @@ namespace MmCluster.Models.Backbones;
 /// </summary>
 public sealed class RopeParameters
 {
+    /// <summary>
+    /// Configuration key (of cards, not of Hugging Face) for models whose frequencies were rounded with their weights: PyTorch's
+    /// <c>model.bfloat16()</c> rounds buffers too, and angles then differ visibly.
+    /// </summary>
+    public const string FrequencyType = "rope_frequency_dtype";
+
     private static readonly string[] KnownTypes = ["default", "linear", "dynamic", "llama3", "yarn", "longrope"];
 
     private readonly float[] _frequencies;
@@ -54,7 +60,7 @@ public sealed class RopeParameters
         }
         string type = scaling?.TextOr("default", "rope_type", "type") ?? "default";
         double[] exact = [.. Enumerable.Range(0, dimensions / 2).Select(i => 1 / Math.Pow(theta, 2.0 * i / dimensions))];
-        return type switch
+        RopeParameters parameters = type switch
         {
             "default" => new RopeParameters(ToSingle(exact), 1, maxLength),
             "dynamic" => new RopeParameters(ToSingle(exact), 1, Math.Min(maxLength, scaling!.SizeOr(maxLength, "original_max_position_embeddings"))),
@@ -63,6 +69,12 @@ public sealed class RopeParameters
             "yarn" => Yarn(scaling!, exact, theta, maxLength),
             "longrope" => LongRope(config, scaling!, exact, maxLength),
             _ => throw new NotSupportedException($"{scaling!.Place}: rope_type '{type}' is not known; known: {string.Join(", ", KnownTypes)}"),
+        };
+        return config.TextOr("float32", FrequencyType) switch
+        {
+            "float32" => parameters,
+            "bfloat16" => new RopeParameters([.. parameters._frequencies.Select(ToBFloat16)], parameters.AttentionFactor, parameters.MaxLength),
+            var other => throw new NotSupportedException($"{config.Place}: {FrequencyType} '{other}' is not known; known: float32, bfloat16"),
         };
     }
 
@@ -146,6 +158,13 @@ public sealed class RopeParameters
     }
 
     private static float[] ToSingle(double[] frequencies, double scale = 1) => [.. frequencies.Select(frequency => (float)(frequency * scale))];
+
+    // To the nearest, ties to even.
+    private static float ToBFloat16(float value)
+    {
+        uint bits = BitConverter.SingleToUInt32Bits(value);
+        return BitConverter.UInt32BitsToSingle((bits + 0x7fff + ((bits >> 16) & 1)) & 0xffff0000);
+    }
 
     private static double Positive(ModelConfig scaling, string name) => scaling.NumberOr(0, name) is > 0 and var value && double.IsFinite(value)
         ? value
