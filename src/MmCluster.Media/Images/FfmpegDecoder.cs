@@ -92,9 +92,12 @@ internal sealed class FfmpegDecoder(MediaLimits limits, FfmpegProcess ffmpeg)
     {
         string[] input =
         [
-            "-noautorotate", "-xerror", "-err_detect", "explode", "-max_pixels", limits.MaxPixels.ToString(CultureInfo.InvariantCulture),
-            // TIFF has no parser that finds a picture's end in a pipe: the demuxer is told that all of it is one.
-            .. format == MediaFormat.Tiff ? (string[])["-frame_size", file.Length.ToString(CultureInfo.InvariantCulture)] : [],
+            "-noautorotate", "-xerror", "-max_pixels", limits.MaxPixels.ToString(CultureInfo.InvariantCulture),
+            // TIFF has no parser that finds a picture's end in a pipe: the demuxer is told that all of it is one. The stricter checks
+            // of the others would refuse every tag that its decoder does not use.
+            .. format == MediaFormat.Tiff
+                ? (string[])["-frame_size", file.Length.ToString(CultureInfo.InvariantCulture)]
+                : ["-err_detect", "explode"],
             "-f", format == MediaFormat.Pnm ? PnmDemuxer(file.Span) : Demuxers[format],
         ];
         (Picture? picture, ToolResult result) = await ffmpeg.RunAsync(

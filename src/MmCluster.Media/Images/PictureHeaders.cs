@@ -10,8 +10,13 @@ internal static class PictureHeaders
 {
     /// <summary>Refuses a file whose header announces too many pixels.</summary>
     /// <exception cref="InvalidDataException">A limit is passed, or the header breaks off.</exception>
+    /// <exception cref="NotSupportedException">ffmpeg would show it wrong.</exception>
     public static void Check(MediaFormat format, ReadOnlySpan<byte> file, MediaLimits limits)
     {
+        if (format == MediaFormat.Tiff && Exif.Tag(file, 0x0103) is 6 or 7)
+        {
+            throw new NotSupportedException("TIFF: JPEG compression inside is not read: save the picture as PNG or JPEG");
+        }
         (long width, long height)? size = format switch
         {
             MediaFormat.Qoi when file.Length >= 14 =>

@@ -170,6 +170,14 @@ public sealed class BadPictureTests
     }
 
     [Fact]
+    public async Task A_TIFF_of_a_kind_that_ffmpeg_shows_wrong_is_refused()
+    {
+        NotSupportedException error = await Assert.ThrowsAsync<NotSupportedException>(
+            () => Reader.DecodeAsync(Vectors.Read("tiff-jpeg.tiff"), "x.tiff", TestContext.Current.CancellationToken));
+        Assert.StartsWith("x.tiff: TIFF: JPEG compression", error.Message);
+    }
+
+    [Fact]
     public void Limits_out_of_range_are_refused()
     {
         Assert.Throws<ArgumentOutOfRangeException>(() => new MediaLimits { MaxBytes = 0 });

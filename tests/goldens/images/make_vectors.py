@@ -230,6 +230,10 @@ def others():
     save('gif-interlaced.gif', frames[1], format='GIF', interlace=True)
     save('tiff-rgb.tiff', rgb, format='TIFF')
     save('tiff-lzw.tiff', rgb, format='TIFF', compression='tiff_lzw')
+    save('tiff-rgba.tiff', Image.fromarray(photo(33, 21, 4)), format='TIFF', compression='tiff_adobe_deflate')
+    out = io.BytesIO()
+    rgb.save(out, format='TIFF', compression='jpeg')
+    (HERE / 'tiff-jpeg.tiff').write_bytes(out.getvalue())
     save('ppm.ppm', rgb, format='PPM')
     save('jpeg2000.jp2', rgb, format='JPEG2000')
     for width, height, alpha in ((96, 64, False), (33, 21, False), (1, 1, False), (2, 7, True), (35, 20, True)):
