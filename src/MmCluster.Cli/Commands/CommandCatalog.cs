@@ -11,6 +11,7 @@ internal static class CommandCatalog
     [
         new PullCommand(context),
         new InspectCommand(context),
+        new VerifyCommand(context),
         new BenchCommand(context),
     ];
 }
