@@ -18,6 +18,7 @@ public sealed class ReferenceDirectionTests
         ["MmCluster.Embedded.Grpc.Core"] = [],
         ["MmCluster.Embedded.Grpc.Server"] = ["MmCluster.Embedded.Grpc.Core"],
         ["MmCluster.Embedded.Grpc.Client"] = ["MmCluster.Embedded.Grpc.Core"],
+        ["MmCluster.Embedded.Aspire"] = [],
         ["MmCluster.Protos"] = ["MmCluster.Embedded.GrpcApi"],
         ["MmCluster.Cluster"] = ["MmCluster.Engine"],
         ["MmCluster.Gateway"] = ["MmCluster.Engine"],
