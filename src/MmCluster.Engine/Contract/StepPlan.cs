@@ -70,7 +70,11 @@ public sealed class SlotStart
 /// <param name="Position">First position.</param>
 /// <param name="Length">Positions taken.</param>
 /// <param name="Features">[Length, hidden], or [features, hidden] for cross-attention.</param>
-public readonly record struct MediaSpan(int Position, int Length, Task<Tensor> Features);
+public readonly record struct MediaSpan(int Position, int Length, Task<Tensor> Features)
+{
+    /// <summary>Whether its positions attend to each other in both directions; a chunk then holds all of them or none.</summary>
+    public bool Bidirectional { get; init; }
+}
 
 /// <summary>Positions [Start, Start + Count) of a slot, computed in this step.</summary>
 /// <param name="Slot">The slot.</param>

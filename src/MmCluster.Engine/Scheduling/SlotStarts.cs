@@ -25,7 +25,7 @@ internal static class SlotStarts
     }
 
     private static MediaSpan[] Spans(PromptMedia[] media) =>
-        media.Length == 0 ? [] : [.. media.Select(item => new MediaSpan(item.Position, item.Length, item.Features))];
+        media.Length == 0 ? [] : [.. media.Select(item => new MediaSpan(item.Position, item.Length, item.Features) { Bidirectional = item.Bidirectional })];
 
     private static int? RunningSibling(Sequence sequence)
     {

@@ -10,15 +10,22 @@ internal sealed class EngineDriver : IDisposable
     private readonly StepOutputs _outputs = new();
     private readonly Queue<RequestState> _settled = new();
 
+    private readonly IModelExecutor _executor;
+
     public EngineDriver(SimulationProfile profile, EngineOptions options, Func<IModelExecutor, IModelExecutor>? wrap = null)
     {
-        Executor = new SimulatedExecutor(profile, Time) { VerifyContext = true };
-        Core = new EngineCore(wrap is null ? Executor : wrap(Executor), options, Time) { MediaSettled = Settle };
+        SimulatedExecutor executor = new(profile, Time) { VerifyContext = true };
+        _executor = wrap is null ? executor : wrap(executor);
+        Core = new EngineCore(_executor, options, Time) { MediaSettled = Settle };
+    }
+
+    public EngineDriver(IModelExecutor executor, EngineOptions options)
+    {
+        _executor = executor;
+        Core = new EngineCore(executor, options, Time) { MediaSettled = Settle };
     }
 
     public VirtualTime Time { get; } = new();
-
-    public SimulatedExecutor Executor { get; }
 
     public EngineCore Core { get; }
 
@@ -66,7 +73,7 @@ internal sealed class EngineDriver : IDisposable
         }
     }
 
-    public void Dispose() => Executor.Dispose();
+    public void Dispose() => _executor.Dispose();
 
     private void Settle(RequestState request)
     {

@@ -1,0 +1,72 @@
+using MmCluster.Engine.Sampling;
+
+namespace MmCluster.Engine.Cpu;
+
+/// <summary>A sequence on the executor: its tokens, block table, sampling state and, for networks with cross-attention, its memory.</summary>
+internal sealed class CpuSlot
+{
+    private int[] _tokens;
+    private int[] _blocks = new int[16];
+
+    public CpuSlot(SlotStart start, int vocabulary, int maxLength)
+    {
+        Start = start;
+        _tokens = new int[Math.Min(maxLength + 1, start.Tokens.Length + 4096)];
+        start.Tokens.CopyTo(_tokens);
+        Length = start.Tokens.Length;
+        Sampling = new SlotSampling(start.Sampling, start.Choice, start.StopTokenIds, start.Tokens.Span, start.PromptLength, vocabulary);
+    }
+
+    public SlotStart Start { get; }
+
+    public int Length { get; private set; }
+
+    public ReadOnlySpan<int> Tokens => _tokens.AsSpan(0, Length);
+
+    public ReadOnlySpan<int> Blocks => _blocks.AsSpan(0, BlockCount);
+
+    public int BlockCount { get; private set; }
+
+    public SlotSampling Sampling { get; }
+
+    /// <summary>What the decoder attends to besides itself; null for decoder-only networks.</summary>
+    public CrossMemory? Memory { get; set; }
+
+    public void Append(int token)
+    {
+        if (Length == _tokens.Length)
+        {
+            Array.Resize(ref _tokens, 2 * _tokens.Length);
+        }
+        _tokens[Length++] = token;
+    }
+
+    public void AddBlocks(ReadOnlySpan<int> blocks)
+    {
+        if (BlockCount + blocks.Length > _blocks.Length)
+        {
+            // Doubled at least, so that a long output grows it a few times only.
+            Array.Resize(ref _blocks, Math.Max(2 * _blocks.Length, BlockCount + blocks.Length));
+        }
+        blocks.CopyTo(_blocks.AsSpan(BlockCount));
+        BlockCount += blocks.Length;
+    }
+
+    /// <summary>How many positions the one at <paramref name="position"/> sees, from the first.</summary>
+    public int VisibleEnd(int position, bool prefixLm)
+    {
+        if (prefixLm && position < Start.PromptLength)
+        {
+            return Start.PromptLength;
+        }
+        for (int i = 0; i < Start.Media.Count; i++)
+        {
+            MediaSpan span = Start.Media[i];
+            if (span.Bidirectional && position >= span.Position && position < span.Position + span.Length)
+            {
+                return span.Position + span.Length;
+            }
+        }
+        return position + 1;
+    }
+}
