@@ -106,6 +106,8 @@ public sealed class TensorTests
             }
 
             x.Select(0, 3).Dispose();
+            Ops.Add(x, x, x).Mul(2f).Silu();
+            Ops.SiluMul(x.Slice(1, 0, 32), x.Slice(1, 32));
         }
 
         for (int i = 0; i < 50; i++)

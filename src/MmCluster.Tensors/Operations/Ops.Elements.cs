@@ -145,11 +145,11 @@ public static partial class Ops
     {
         if (x.DType != DType.F32)
         {
-            using Tensor wide = ToF32(operation.ToString(), x);
+            using Tensor wide = ToF32(Enum.GetName(operation)!, x);
             return Unary(operation, wide, output, a, b);
         }
 
-        output = Output(operation.ToString(), output, x.Shape, DType.F32, x.Device, x);
+        output = Output(Enum.GetName(operation)!, output, x.Shape, DType.F32, x.Device, x);
         x.Device.Backend.Unary(operation, x, output, a, b);
         return output;
     }
@@ -160,13 +160,13 @@ public static partial class Ops
         bool whole = !a.DType.IsFloat() && a.DType == b.DType && (compares || operation is not (BinaryOperation.Div or BinaryOperation.Pow));
         if (!whole && (a.DType != DType.F32 || b.DType != DType.F32))
         {
-            using Tensor left = ToF32(operation.ToString(), a);
-            using Tensor right = ToF32(operation.ToString(), b);
+            using Tensor left = ToF32(Enum.GetName(operation)!, a);
+            using Tensor right = ToF32(Enum.GetName(operation)!, b);
             return Binary(operation, left, right, output);
         }
 
-        Shape shape = a.Shape == b.Shape ? a.Shape : BroadcastShape(operation.ToString(), a.Shape, b.Shape);
-        output = Output(operation.ToString(), output, shape, compares ? DType.Bool : a.DType, a.Device, a, b);
+        Shape shape = a.Shape == b.Shape ? a.Shape : BroadcastShape(Enum.GetName(operation)!, a.Shape, b.Shape);
+        output = Output(Enum.GetName(operation)!, output, shape, compares ? DType.Bool : a.DType, a.Device, a, b);
         a.Device.Backend.Binary(operation, a, b, output);
         return output;
     }
