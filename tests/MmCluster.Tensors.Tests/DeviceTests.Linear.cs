@@ -79,6 +79,23 @@ public abstract partial class DeviceTests
         Assert.Equal(one, three);
     }
 
+    [Theory]
+    [InlineData(64, 16)]
+    [InlineData(200, 33)]
+    [InlineData(130, 7)]
+    [InlineData(128, 100)]
+    public void Bf16_sources_keep_their_bits(int n, int k)
+    {
+        using var scope = new TensorScope();
+        Tensor top = Reference.Random([n, k], 1).To(DType.BF16);
+        Tensor bottom = Reference.Random([70, k], 2).To(DType.BF16);
+        using LinearWeight weight = LinearWeight.Pack([top, bottom], DType.BF16, Device);
+        Tensor x = Reference.Random([3, k], 3);
+        using LinearWeight widened = LinearWeight.Pack([top.To(DType.F32), bottom.To(DType.F32)], DType.BF16, Device);
+        Assert.Equal(Ops.Cat([top, bottom]).To(DType.F32).ToArray<float>(), weight.Dequantize().ToArray<float>());
+        Assert.Equal(x.Linear(widened).ToArray<float>(), x.Linear(weight).ToArray<float>());
+    }
+
     [Fact]
     public void Packed_sources_lie_one_below_the_other_in_any_layout()
     {
