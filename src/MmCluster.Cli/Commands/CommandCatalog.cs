@@ -9,6 +9,7 @@ internal static class CommandCatalog
 {
     public static IEnumerable<Command> All(CommandContext context) =>
     [
+        new ModelsCommand(context),
         new PullCommand(context),
         new InspectCommand(context),
         new VerifyCommand(context),
