@@ -1,14 +1,20 @@
+using System.Runtime.Intrinsics;
+using MmCluster.Tensors.Cpu.Linear;
 using MmCluster.Tensors.Cpu.Simd;
 
 namespace MmCluster.Tensors.Cpu.Attention;
 
 /// <summary>
-/// Attention of up to 16 rows (tokens times the heads of a group) over their sequence's blocks. Per row and block of 16 positions: scores over d in
-/// order, one step of the running softmax, values added in the order of positions. A block that a row does not see leaves its state
-/// bit for bit, so a row's result does not depend on the rows beside it.
+/// Attention of up to 16 rows (tokens times the heads of a group) over their sequence's blocks. Per row and span of four blocks counted from position
+/// 0: scores over d in order, one step of the running softmax, values added in the order of positions. A row's result does not depend on the rows
+/// beside it, nor on how the queries were cut into steps.
 /// </summary>
 internal unsafe struct AttentionBody<T> : IParallelBody where T : unmanaged, IVec<T>
 {
+    private const int Most = AttentionArguments.TaskRows;
+    private const int Span = AttentionTiles.Step;
+    private const int SpanBlocks = Span / PagedKv.BlockSize;
+
     internal AttentionArguments Arguments;
 
     public readonly void Invoke(int part)
@@ -16,27 +22,57 @@ internal unsafe struct AttentionBody<T> : IParallelBody where T : unmanaged, IVe
         Arguments.Task(part, out int sequence, out int kvHead, out int token);
         int tokens = Math.Min(Arguments.TokensATask, Arguments.Queries(sequence) - token);
         int rows = tokens * Arguments.Group;
-        for (int row = 0; row < rows; row += AttentionArguments.TaskRows)
+        for (int row = 0; row < rows; row += Most)
         {
-            Rows(sequence, kvHead, token, row, Math.Min(AttentionArguments.TaskRows, rows - row));
+            Rows(sequence, kvHead, token, row, Math.Min(Most, rows - row));
         }
     }
 
     private readonly void Rows(int sequence, int kvHead, int token, int row, int rows)
     {
-        const int Most = AttentionArguments.TaskRows;
-        int padded = rows <= 1 ? 1 : (rows + 3) & ~3; // score tiles of 1, 4 or 8 rows
-        float* q = stackalloc float[(Arguments.Kv.KeyDim * Most) + (Arguments.Kv.ValueStep * Most)];
+        int padded = rows == 1 ? 1 : (rows + 3) & ~3; // score tiles take 1, 4 or 8 rows
+        int step = Arguments.Kv.ValueStep;
+        byte* memory = stackalloc byte[(((Arguments.Kv.KeyDim + step + Span + 19) * Most) * sizeof(float)) + 64];
+        var q = (float*)(((nint)memory + 63) & ~63); // whole cache lines: vectors that straddle two cost double
         float* sums = q + (Arguments.Kv.KeyDim * Most);
-        float* scores = stackalloc float[Most * 16 * 2];
-        float* weights = scores + (Most * 16); // running sums of the 16 lanes
-        float* largest = stackalloc float[Most * 2];
-        float* factors = largest + Most;
+        float* scores = sums + (step * Most);
+        float* weights = scores + (Most * Span); // 16 lanes a row, then the largest score, its change, and the factor
         RowState* states = stackalloc RowState[Most];
+        float** keys = stackalloc float*[SpanBlocks * 2];
+        float** values = keys + SpanBlocks;
+        new Span<float>(sums, step * rows).Clear();
+        new Span<float>(weights, Most * 19).Clear();
+        new Span<float>(weights + (Most * 16), Most).Fill(float.NegativeInfinity);
 
-        new Span<float>(sums, Arguments.Kv.ValueStep * padded).Clear();
-        new Span<float>(weights, Most * 16).Clear();
-        new Span<float>(largest, Most).Fill(float.NegativeInfinity);
+        (int first, int end) = Prepare(sequence, kvHead, token, row, rows, states);
+        PackQueries(sequence, states, rows, padded, q);
+        for (int start = first / Span * Span; start < end; start += Span)
+        {
+            int from = Math.Max(first - start, 0) / 16;
+            int to = Math.Min(SpanBlocks, (end - start + 15) / 16);
+            for (int block = from; block < to; block++)
+            {
+                keys[block] = Arguments.Block(sequence, kvHead, (start / 16) + block);
+                values[block] = keys[block] + Arguments.Kv.KeyFloats;
+            }
+
+            AttentionTiles.Scores<T>(q, padded, keys, from, to, Arguments.Kv.KeyDim, scores);
+            Advance(sequence, states, rows, start, from * 16, to * 16, scores, weights);
+            float* factors = weights + (Most * 18);
+            AttentionTiles.AddValues<T>(scores, factors, rows, values, from * 16, Math.Min(Span, end - start), step, sums);
+        }
+
+        for (int r = 0; r < rows; r++)
+        {
+            float* y = Arguments.Y + (sequence * Arguments.YSequence)
+                + ((Arguments.FirstToken(sequence) + states[r].Token) * Arguments.YToken) + (states[r].Head * Arguments.YHead);
+            RunningSoftmax.Finish<T>(sums + (r * step), weights + (r * 16), y, Arguments.Kv.ValueDim);
+        }
+    }
+
+    // What each row is and sees; returns what any of them sees.
+    private readonly (int First, int End) Prepare(int sequence, int kvHead, int token, int row, int rows, RowState* states)
+    {
         int first = int.MaxValue;
         int end = 0;
         for (int r = 0; r < rows; r++)
@@ -49,89 +85,106 @@ internal unsafe struct AttentionBody<T> : IParallelBody where T : unmanaged, IVe
             end = Math.Max(end, states[r].End);
         }
 
-        PackQueries(sequence, states, rows, padded, q);
-        for (int block = first / 16; block * 16 < end; block++)
-        {
-            float* keys = Arguments.Block(sequence, kvHead, block);
-            AttentionTiles.Scores<T>(q, padded, keys, Arguments.Kv.KeyDim, scores);
-            if (Adjust(sequence, states, rows, block * 16, scores, largest, weights, factors))
-            {
-                int count = Math.Min(16, end - (block * 16));
-                AttentionTiles.AddValues<T>(scores, factors, rows, keys + Arguments.Kv.KeyFloats, Arguments.Kv.ValueStep, count, sums);
-            }
-        }
-
-        for (int r = 0; r < rows; r++)
-        {
-            float* y = Arguments.Y + (sequence * Arguments.YSequence)
-                + ((Arguments.FirstToken(sequence) + states[r].Token) * Arguments.YToken) + (states[r].Head * Arguments.YHead);
-            AttentionTiles.Finish<T>(sums + (r * Arguments.Kv.ValueStep), weights + (r * 16), y, Arguments.Kv.ValueDim);
-        }
+        return (first, end);
     }
 
-    // [d][rows], scaled; rows that fill the tile are zero.
+    // [d][rows], scaled; what fills the tile repeats the last row.
     private readonly void PackQueries(int sequence, RowState* states, int rows, int padded, float* q)
     {
+        float** from = stackalloc float*[Most];
         for (int r = 0; r < padded; r++)
         {
-            float* from = r >= rows ? null : Arguments.Q + (sequence * Arguments.QSequence)
-                + ((Arguments.FirstToken(sequence) + states[r].Token) * Arguments.QToken) + (states[r].Head * Arguments.QHead);
-            for (int d = 0; d < Arguments.Kv.KeyDim; d++)
+            RowState state = states[Math.Min(r, rows - 1)];
+            from[r] = Arguments.Q + (sequence * Arguments.QSequence)
+                + ((Arguments.FirstToken(sequence) + state.Token) * Arguments.QToken) + (state.Head * Arguments.QHead);
+        }
+
+        int depth = Arguments.Kv.KeyDim;
+        if (padded == 1)
+        {
+            ElementLoops.MapDense<AffineOp, T>(from[0], q, depth, Arguments.Scale, -0f);
+            return;
+        }
+
+        Vector128<float> scale = Vector128.Create(Arguments.Scale);
+        for (int r = 0; r < padded; r += 4)
+        {
+            int d = 0;
+            for (; d + 4 <= depth; d += 4)
             {
-                q[(d * padded) + r] = from == null ? 0 : from[d] * Arguments.Scale;
+                ActivationPacker.Transpose4(from[r] + d, from[r + 1] + d, from[r + 2] + d, from[r + 3] + d, scale, q + (d * padded) + r, padded);
+            }
+
+            for (; d < depth; d++)
+            {
+                for (int i = 0; i < 4; i++)
+                {
+                    q[(d * padded) + r + i] = from[r + i][d] * Arguments.Scale;
+                }
             }
         }
     }
 
-    // Scores become weights; factors say by how much the sums so far shrink. Returns whether any row sees the block.
-    private readonly bool Adjust(
-        int sequence, RowState* states, int rows, int position, float* scores, float* largest, float* weights, float* factors)
+    // Scores of positions [first, end) of the span become weights, and the state goes on.
+    private readonly void Advance(int sequence, RowState* states, int rows, int start, int first, int end, float* scores, float* weights)
     {
-        bool any = false;
+        float* largest = weights + (Most * 16);
+        float* change = largest + Most;
+        float* factors = change + Most;
         for (int r = 0; r < rows; r++)
         {
-            float* s = scores + (r * 16);
-            int from = Math.Max(states[r].First - position, 0);
-            int to = Math.Min(states[r].End - position, 16);
-            factors[r] = 1;
-            if (from >= to)
+            float* s = scores + (r * Span);
+            Mask(sequence, states[r], start, first, end, s);
+            float top = RunningSoftmax.Top<T>(s, first, end, largest[r]);
+            change[r] = top == float.NegativeInfinity ? 0 : largest[r] - top;
+            largest[r] = top;
+        }
+
+        RunningSoftmax.Factors<T>(change, factors);
+        for (int r = 0; r < rows; r++)
+        {
+            float* s = scores + (r * Span);
+            if (states[r].First >= start + end || states[r].End <= start + first || largest[r] == float.NegativeInfinity)
             {
-                new Span<float>(s, 16).Clear();
+                new Span<float>(s + first, end - first).Clear();
                 continue;
             }
 
-            if (Arguments.SoftCap > 0)
-            {
-                AttentionTiles.Cap<T>(s, Arguments.SoftCap);
-            }
-
-            if (Arguments.Bias != null || Arguments.Mask != null || Arguments.AlibiSlopes != null
-                || Arguments.DistanceBias != null)
-            {
-                Bias(sequence, states[r], position, from, to, s);
-            }
-
-            for (int i = 0; i < from; i++)
-            {
-                s[i] = float.NegativeInfinity;
-            }
-
-            for (int i = to; i < 16; i++)
-            {
-                s[i] = float.NegativeInfinity;
-            }
-
-            any |= AttentionTiles.Advance<T>(s, weights + (r * 16), ref largest[r], ref factors[r]);
+            RunningSoftmax.Weigh<T>(s, first, end, largest[r], factors[r], weights + (r * 16));
         }
-
-        return any;
     }
 
-    private readonly void Bias(int sequence, in RowState row, int position, int from, int to, float* s)
+    // -∞ where the row does not see; what is added to the scores where it does.
+    private readonly void Mask(int sequence, in RowState row, int start, int first, int end, float* s)
+    {
+        int from = Math.Clamp(row.First - start, first, end);
+        int to = Math.Clamp(row.End - start, from, end);
+        if (Arguments.SoftCap > 0)
+        {
+            RunningSoftmax.Cap<T>(s, first, end, Arguments.SoftCap);
+        }
+
+        if (Arguments.Bias != null || Arguments.Mask != null || Arguments.AlibiSlopes != null || Arguments.DistanceBias != null)
+        {
+            Bias(sequence, row, start, from, to, s);
+        }
+
+        for (int i = first; i < from; i++)
+        {
+            s[i] = float.NegativeInfinity;
+        }
+
+        for (int i = to; i < end; i++)
+        {
+            s[i] = float.NegativeInfinity;
+        }
+    }
+
+    private readonly void Bias(int sequence, in RowState row, int start, int from, int to, float* s)
     {
         for (int i = from; i < to; i++)
         {
-            long key = position + i;
+            long key = start + i;
             if (Arguments.AlibiSlopes != null)
             {
                 s[i] += Arguments.AlibiSlopes[row.Head] * (key - Arguments.Position(sequence, row.Token));

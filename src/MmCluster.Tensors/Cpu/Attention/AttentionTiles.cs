@@ -1,140 +1,171 @@
-using System.Runtime.CompilerServices;
+using MmCluster.Tensors.Cpu.Linear;
 using MmCluster.Tensors.Cpu.Simd;
 
 namespace MmCluster.Tensors.Cpu.Attention;
 
-/// <summary>The inner loops of attention over one block of 16 positions.</summary>
+/// <summary>The products of attention over a span of four blocks of 16 positions; scores and weights are [rows][64].</summary>
 internal static unsafe class AttentionTiles
 {
-    /// <summary>scores[rows][16] = q[d][rows] keys[d][16], each a chain of fused multiply-adds over d. Rows: 1 or a multiple of 4.</summary>
-    internal static void Scores<T>(float* q, int rows, float* keys, int depth, float* scores) where T : struct, IVec<T>
-    {
-        for (int column = 0; column < 16; column += T.Count)
-        {
-            if (rows == 1)
-            {
-                T s = T.Zero;
-                for (int d = 0; d < depth; d++)
-                {
-                    s = T.Fma(T.Splat(q[d]), T.Load(keys + (d * 16) + column), s);
-                }
-
-                s.Store(scores + column);
-                continue;
-            }
-
-            int row = 0;
-            for (; row + 8 <= rows; row += 8)
-            {
-                Scores8<T>(q + row, rows, keys + column, depth, scores + (row * 16) + column);
-            }
-
-            if (row < rows)
-            {
-                Scores4<T>(q + row, rows, keys + column, depth, scores + (row * 16) + column);
-            }
-        }
-    }
-
-    private static void Scores4<T>(float* q, int rows, float* keys, int depth, float* scores) where T : struct, IVec<T>
-    {
-        T s0 = T.Zero, s1 = T.Zero, s2 = T.Zero, s3 = T.Zero;
-        for (int d = 0; d < depth; d++, q += rows, keys += 16)
-        {
-            T k = T.Load(keys);
-            s0 = T.Fma(T.Splat(q[0]), k, s0);
-            s1 = T.Fma(T.Splat(q[1]), k, s1);
-            s2 = T.Fma(T.Splat(q[2]), k, s2);
-            s3 = T.Fma(T.Splat(q[3]), k, s3);
-        }
-
-        s0.Store(scores);
-        s1.Store(scores + 16);
-        s2.Store(scores + 32);
-        s3.Store(scores + 48);
-    }
-
-    private static void Scores8<T>(float* q, int rows, float* keys, int depth, float* scores) where T : struct, IVec<T>
-    {
-        T s0 = T.Zero, s1 = T.Zero, s2 = T.Zero, s3 = T.Zero, s4 = T.Zero, s5 = T.Zero, s6 = T.Zero, s7 = T.Zero;
-        for (int d = 0; d < depth; d++, q += rows, keys += 16)
-        {
-            T k = T.Load(keys);
-            s0 = T.Fma(T.Splat(q[0]), k, s0);
-            s1 = T.Fma(T.Splat(q[1]), k, s1);
-            s2 = T.Fma(T.Splat(q[2]), k, s2);
-            s3 = T.Fma(T.Splat(q[3]), k, s3);
-            s4 = T.Fma(T.Splat(q[4]), k, s4);
-            s5 = T.Fma(T.Splat(q[5]), k, s5);
-            s6 = T.Fma(T.Splat(q[6]), k, s6);
-            s7 = T.Fma(T.Splat(q[7]), k, s7);
-        }
-
-        s0.Store(scores);
-        s1.Store(scores + 16);
-        s2.Store(scores + 32);
-        s3.Store(scores + 48);
-        s4.Store(scores + 64);
-        s5.Store(scores + 80);
-        s6.Store(scores + 96);
-        s7.Store(scores + 112);
-    }
-
-    /// <summary>c tanh(s / c) on 16 scores.</summary>
-    internal static void Cap<T>(float* s, float cap) where T : struct, IVec<T>
-    {
-        for (int i = 0; i < 16; i += T.Count)
-        {
-            (T.Splat(cap) * VectorMath.Tanh(T.Load(s + i) / T.Splat(cap))).Store(s + i);
-        }
-    }
+    /// <summary>Positions of a span: the running softmax advances by spans counted from position 0.</summary>
+    internal const int Step = 64;
 
     /// <summary>
-    /// One step of the running softmax: the largest so far m becomes m', the scores e^(s - m'), the lanes' sums shrink by e^(m - m') and take the
-    /// weights. False, with all weights 0, where every score is -∞.
+    /// scores[row][16 b ..] = q[d][rows] keys of block b, for blocks from first to end; each score is a chain of fused multiply-adds over d. Rows are 1
+    /// or a multiple of 4.
     /// </summary>
-    internal static bool Advance<T>(float* s, float* sums, ref float largest, ref float factor) where T : struct, IVec<T>
+    internal static void Scores<T>(float* q, int rows, float** blocks, int first, int end, int depth, float* scores) where T : struct, IVec<T>
     {
-        float top = largest;
-        for (int i = 0; i < 16; i += T.Count)
+        if (T.Count == 16)
         {
-            top = MathF.Max(top, T.Load(s + i).MaxAcross());
+            for (int block = first; block < end; block += 2)
+            {
+                int second = Math.Min(block + 1, end - 1); // an odd last block counts twice
+                AllRows<T>(q, rows, blocks[block], blocks[second], depth, scores + (block * 16), (second - block) * 16);
+            }
+
+            return;
         }
 
-        if (top == float.NegativeInfinity)
+        for (int block = first; block < end; block++)
         {
-            new Span<float>(s, 16).Clear();
-            return false;
+            for (int column = 0; column < 16; column += 2 * T.Count)
+            {
+                float* keys = blocks[block] + column;
+                AllRows<T>(q, rows, keys, keys + T.Count, depth, scores + (block * 16) + column, T.Count);
+            }
         }
-
-        factor = ExpOne<T>(largest - top);
-        largest = top;
-        for (int i = 0; i < 16; i += T.Count)
-        {
-            T weight = VectorMath.Exp(T.Load(s + i) - T.Splat(top));
-            weight.Store(s + i);
-            T.Fma(T.Load(sums + i), T.Splat(factor), weight).Store(sums + i);
-        }
-
-        return true;
     }
 
-    /// <summary>sums[row] = sums[row] factor[row] + Σ weights[row][j] values[j] over the first count positions.</summary>
-    internal static void AddValues<T>(float* weights, float* factors, int rows, float* values, int step, int count, float* sums)
+    private static void AllRows<T>(float* q, int rows, float* first, float* second, int depth, float* scores, int gap) where T : struct, IVec<T>
+    {
+        if (rows == 1)
+        {
+            Scores<T, Rows1>(q, rows, first, second, depth, scores, gap);
+            return;
+        }
+
+        int row = 0;
+        for (; T.Count == 16 && row + 8 <= rows; row += 8)
+        {
+            Scores<T, Rows8>(q + row, rows, first, second, depth, scores + (row * Step), gap);
+        }
+
+        for (; row < rows; row += 4)
+        {
+            Scores<T, Rows4>(q + row, rows, first, second, depth, scores + (row * Step), gap);
+        }
+    }
+
+    private static void Scores<T, TRows>(float* q, int qStep, float* keys, float* next, int depth, float* scores, int gap)
+        where T : struct, IVec<T>
+        where TRows : struct, IRows
+    {
+        T a0 = T.Zero, b0 = T.Zero;
+        T a1 = T.Zero, b1 = T.Zero;
+        T a2 = T.Zero, b2 = T.Zero;
+        T a3 = T.Zero, b3 = T.Zero;
+        T a4 = T.Zero, b4 = T.Zero;
+        T a5 = T.Zero, b5 = T.Zero;
+        T a6 = T.Zero, b6 = T.Zero;
+        T a7 = T.Zero, b7 = T.Zero;
+        for (int d = 0; d < depth; d++, q += qStep, keys += 16, next += 16)
+        {
+            T first = T.Load(keys), second = T.Load(next), x;
+            x = T.Splat(q[0]); a0 = T.Fma(x, first, a0); b0 = T.Fma(x, second, b0);
+            if (TRows.Value > 1)
+            {
+                x = T.Splat(q[1]); a1 = T.Fma(x, first, a1); b1 = T.Fma(x, second, b1);
+            }
+
+            if (TRows.Value > 2)
+            {
+                x = T.Splat(q[2]); a2 = T.Fma(x, first, a2); b2 = T.Fma(x, second, b2);
+            }
+
+            if (TRows.Value > 3)
+            {
+                x = T.Splat(q[3]); a3 = T.Fma(x, first, a3); b3 = T.Fma(x, second, b3);
+            }
+
+            if (TRows.Value > 4)
+            {
+                x = T.Splat(q[4]); a4 = T.Fma(x, first, a4); b4 = T.Fma(x, second, b4);
+            }
+
+            if (TRows.Value > 5)
+            {
+                x = T.Splat(q[5]); a5 = T.Fma(x, first, a5); b5 = T.Fma(x, second, b5);
+            }
+
+            if (TRows.Value > 6)
+            {
+                x = T.Splat(q[6]); a6 = T.Fma(x, first, a6); b6 = T.Fma(x, second, b6);
+            }
+
+            if (TRows.Value > 7)
+            {
+                x = T.Splat(q[7]); a7 = T.Fma(x, first, a7); b7 = T.Fma(x, second, b7);
+            }
+        }
+
+        a0.Store(scores); b0.Store(scores + gap);
+        if (TRows.Value > 1)
+        {
+            a1.Store(scores + (1 * Step)); b1.Store(scores + (1 * Step) + gap);
+        }
+
+        if (TRows.Value > 2)
+        {
+            a2.Store(scores + (2 * Step)); b2.Store(scores + (2 * Step) + gap);
+        }
+
+        if (TRows.Value > 3)
+        {
+            a3.Store(scores + (3 * Step)); b3.Store(scores + (3 * Step) + gap);
+        }
+
+        if (TRows.Value > 4)
+        {
+            a4.Store(scores + (4 * Step)); b4.Store(scores + (4 * Step) + gap);
+        }
+
+        if (TRows.Value > 5)
+        {
+            a5.Store(scores + (5 * Step)); b5.Store(scores + (5 * Step) + gap);
+        }
+
+        if (TRows.Value > 6)
+        {
+            a6.Store(scores + (6 * Step)); b6.Store(scores + (6 * Step) + gap);
+        }
+
+        if (TRows.Value > 7)
+        {
+            a7.Store(scores + (7 * Step)); b7.Store(scores + (7 * Step) + gap);
+        }
+    }
+
+    /// <summary>sums[row] = sums[row] factor[row] + Σ weights[row][j] values[j] over positions from first (a whole block) to end, in order.</summary>
+    internal static void AddValues<T>(float* weights, float* factors, int rows, float** blocks, int first, int end, int step, float* sums)
         where T : struct, IVec<T>
     {
         int column = 0;
         for (; column + (4 * T.Count) <= step; column += 4 * T.Count)
         {
             int row = 0;
+            for (; T.Count == 16 && row + 4 <= rows; row += 4)
+            {
+                AddValues<T, Rows4>(weights + (row * Step), factors + row, blocks, column, first, end, step, sums + (row * step) + column);
+            }
+
             for (; row + 2 <= rows; row += 2)
             {
-                AddValues2x4<T>(weights + (row * 16), factors + row, values + column, step, count, sums + (row * step) + column);
+                AddValues<T, Rows2>(weights + (row * Step), factors + row, blocks, column, first, end, step, sums + (row * step) + column);
             }
 
             if (row < rows)
             {
-                AddValues1x4<T>(weights + (row * 16), factors[row], values + column, step, count, sums + (row * step) + column);
+                AddValues<T, Rows1>(weights + (row * Step), factors + row, blocks, column, first, end, step, sums + (row * step) + column);
             }
         }
 
@@ -144,9 +175,9 @@ internal static unsafe class AttentionTiles
             {
                 float* to = sums + (row * step) + column;
                 T sum = T.Load(to) * T.Splat(factors[row]);
-                for (int j = 0; j < count; j++)
+                for (int j = first; j < end; j++)
                 {
-                    sum = T.Fma(T.Splat(weights[(row * 16) + j]), T.Load(values + (j * step) + column), sum);
+                    sum = T.Fma(T.Splat(weights[(row * Step) + j]), T.Load(blocks[j / 16] + (j % 16 * step) + column), sum);
                 }
 
                 sum.Store(to);
@@ -154,80 +185,69 @@ internal static unsafe class AttentionTiles
         }
     }
 
-    private static void AddValues1x4<T>(float* w, float factor, float* values, int step, int count, float* sums) where T : struct, IVec<T>
+    private static void AddValues<T, TRows>(float* w, float* factors, float** blocks, int column, int first, int end, int step, float* sums)
+        where T : struct, IVec<T>
+        where TRows : struct, IRows
     {
-        T f = T.Splat(factor);
-        T a0 = T.Load(sums) * f, a1 = T.Load(sums + T.Count) * f, a2 = T.Load(sums + (2 * T.Count)) * f, a3 = T.Load(sums + (3 * T.Count)) * f;
-        for (int j = 0; j < count; j++, values += step)
+        T f;
+        T a00 = T.Zero, a01 = T.Zero, a02 = T.Zero, a03 = T.Zero;
+        T a10 = T.Zero, a11 = T.Zero, a12 = T.Zero, a13 = T.Zero;
+        T a20 = T.Zero, a21 = T.Zero, a22 = T.Zero, a23 = T.Zero;
+        T a30 = T.Zero, a31 = T.Zero, a32 = T.Zero, a33 = T.Zero;
+        f = T.Splat(factors[0]); a00 = T.Load(sums) * f; a01 = T.Load(sums + T.Count) * f; a02 = T.Load(sums + (2 * T.Count)) * f; a03 = T.Load(sums + (3 * T.Count)) * f;
+        if (TRows.Value > 1)
         {
-            T x = T.Splat(w[j]);
-            a0 = T.Fma(x, T.Load(values), a0);
-            a1 = T.Fma(x, T.Load(values + T.Count), a1);
-            a2 = T.Fma(x, T.Load(values + (2 * T.Count)), a2);
-            a3 = T.Fma(x, T.Load(values + (3 * T.Count)), a3);
+            f = T.Splat(factors[1]); a10 = T.Load(sums + (1 * step)) * f; a11 = T.Load(sums + (1 * step) + T.Count) * f; a12 = T.Load(sums + (1 * step) + (2 * T.Count)) * f; a13 = T.Load(sums + (1 * step) + (3 * T.Count)) * f;
         }
 
-        a0.Store(sums);
-        a1.Store(sums + T.Count);
-        a2.Store(sums + (2 * T.Count));
-        a3.Store(sums + (3 * T.Count));
-    }
-
-    private static void AddValues2x4<T>(float* w, float* factors, float* values, int step, int count, float* sums) where T : struct, IVec<T>
-    {
-        T f = T.Splat(factors[0]);
-        T g = T.Splat(factors[1]);
-        float* next = sums + step;
-        T a0 = T.Load(sums) * f, a1 = T.Load(sums + T.Count) * f, a2 = T.Load(sums + (2 * T.Count)) * f, a3 = T.Load(sums + (3 * T.Count)) * f;
-        T b0 = T.Load(next) * g, b1 = T.Load(next + T.Count) * g, b2 = T.Load(next + (2 * T.Count)) * g, b3 = T.Load(next + (3 * T.Count)) * g;
-        for (int j = 0; j < count; j++, values += step)
+        if (TRows.Value > 2)
         {
-            T v0 = T.Load(values), v1 = T.Load(values + T.Count), v2 = T.Load(values + (2 * T.Count)), v3 = T.Load(values + (3 * T.Count));
-            T x = T.Splat(w[j]);
-            a0 = T.Fma(x, v0, a0);
-            a1 = T.Fma(x, v1, a1);
-            a2 = T.Fma(x, v2, a2);
-            a3 = T.Fma(x, v3, a3);
-            T y = T.Splat(w[16 + j]);
-            b0 = T.Fma(y, v0, b0);
-            b1 = T.Fma(y, v1, b1);
-            b2 = T.Fma(y, v2, b2);
-            b3 = T.Fma(y, v3, b3);
+            f = T.Splat(factors[2]); a20 = T.Load(sums + (2 * step)) * f; a21 = T.Load(sums + (2 * step) + T.Count) * f; a22 = T.Load(sums + (2 * step) + (2 * T.Count)) * f; a23 = T.Load(sums + (2 * step) + (3 * T.Count)) * f;
         }
 
-        a0.Store(sums);
-        a1.Store(sums + T.Count);
-        a2.Store(sums + (2 * T.Count));
-        a3.Store(sums + (3 * T.Count));
-        b0.Store(next);
-        b1.Store(next + T.Count);
-        b2.Store(next + (2 * T.Count));
-        b3.Store(next + (3 * T.Count));
-    }
-
-    /// <summary>y = sums / Σ weights; zeros where nothing was visible.</summary>
-    internal static void Finish<T>(float* sums, float* weights, float* y, int n) where T : struct, IVec<T>
-    {
-        float total = 0;
-        for (int i = 0; i < 16; i += T.Count)
+        if (TRows.Value > 3)
         {
-            total += T.Load(weights + i).SumAcross();
+            f = T.Splat(factors[3]); a30 = T.Load(sums + (3 * step)) * f; a31 = T.Load(sums + (3 * step) + T.Count) * f; a32 = T.Load(sums + (3 * step) + (2 * T.Count)) * f; a33 = T.Load(sums + (3 * step) + (3 * T.Count)) * f;
+        }
+        for (int block = first / 16; block * 16 < end; block++)
+        {
+            float* values = blocks[block] + column;
+            int last = Math.Min(end, (block + 1) * 16);
+            for (int j = block * 16; j < last; j++, values += step)
+            {
+                T v0 = T.Load(values), v1 = T.Load(values + T.Count), v2 = T.Load(values + (2 * T.Count)), v3 = T.Load(values + (3 * T.Count)), x;
+                x = T.Splat(w[j]); a00 = T.Fma(x, v0, a00); a01 = T.Fma(x, v1, a01); a02 = T.Fma(x, v2, a02); a03 = T.Fma(x, v3, a03);
+                if (TRows.Value > 1)
+                {
+                    x = T.Splat(w[(1 * Step) + j]); a10 = T.Fma(x, v0, a10); a11 = T.Fma(x, v1, a11); a12 = T.Fma(x, v2, a12); a13 = T.Fma(x, v3, a13);
+                }
+
+                if (TRows.Value > 2)
+                {
+                    x = T.Splat(w[(2 * Step) + j]); a20 = T.Fma(x, v0, a20); a21 = T.Fma(x, v1, a21); a22 = T.Fma(x, v2, a22); a23 = T.Fma(x, v3, a23);
+                }
+
+                if (TRows.Value > 3)
+                {
+                    x = T.Splat(w[(3 * Step) + j]); a30 = T.Fma(x, v0, a30); a31 = T.Fma(x, v1, a31); a32 = T.Fma(x, v2, a32); a33 = T.Fma(x, v3, a33);
+                }
+            }
         }
 
-        float scale = total > 0 ? 1 / total : total == 0 ? 0 : float.NaN;
-        ElementLoops.MapDense<AffineOp, T>(sums, y, n, scale, 0);
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static float ExpOne<T>(float x) where T : struct, IVec<T>
-    {
-        if (x == 0)
+        a00.Store(sums); a01.Store(sums + T.Count); a02.Store(sums + (2 * T.Count)); a03.Store(sums + (3 * T.Count));
+        if (TRows.Value > 1)
         {
-            return 1; // what the polynomial gives too
+            a10.Store(sums + (1 * step)); a11.Store(sums + (1 * step) + T.Count); a12.Store(sums + (1 * step) + (2 * T.Count)); a13.Store(sums + (1 * step) + (3 * T.Count));
         }
 
-        float* lanes = stackalloc float[16];
-        VectorMath.Exp(T.Splat(x)).Store(lanes);
-        return lanes[0];
+        if (TRows.Value > 2)
+        {
+            a20.Store(sums + (2 * step)); a21.Store(sums + (2 * step) + T.Count); a22.Store(sums + (2 * step) + (2 * T.Count)); a23.Store(sums + (2 * step) + (3 * T.Count));
+        }
+
+        if (TRows.Value > 3)
+        {
+            a30.Store(sums + (3 * step)); a31.Store(sums + (3 * step) + T.Count); a32.Store(sums + (3 * step) + (2 * T.Count)); a33.Store(sums + (3 * step) + (3 * T.Count));
+        }
     }
 }

@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 
 namespace MmCluster.Tensors.Cpu.Linear;
 
@@ -87,22 +88,25 @@ internal static unsafe class ActivationPacker
         return sum;
     }
 
-    // 4 x 4 transposes.
+    /// <summary>Four values of four rows, times a factor, to four columns <paramref name="step"/> apart.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static void Transpose4(float* a, float* b, float* c, float* d, Vector128<float> factor, float* to, int step)
+    {
+        Vector128<float> r0 = Vector128.Load(a) * factor, r1 = Vector128.Load(b) * factor, r2 = Vector128.Load(c) * factor, r3 = Vector128.Load(d) * factor;
+        Vector128<float> t0 = UnpackLow(r0, r1), t1 = UnpackHigh(r0, r1), t2 = UnpackLow(r2, r3), t3 = UnpackHigh(r2, r3);
+        Lower(t0, t2).Store(to);
+        Upper(t0, t2).Store(to + step);
+        Lower(t1, t3).Store(to + (2 * step));
+        Upper(t1, t3).Store(to + (3 * step));
+    }
+
     private static void Interleave4(float* x, long step, int rows, int depth, float* to)
     {
+        Vector128<float> one = Vector128<float>.One;
         int k = 0;
         for (; k + 4 <= depth; k += 4)
         {
-            Vector128<float> r0 = Vector128.Load(x + k);
-            Vector128<float> r1 = Vector128.Load(x + step + k);
-            Vector128<float> r2 = Vector128.Load(x + (2 * step) + k);
-            Vector128<float> r3 = Vector128.Load(x + (3 * step) + k);
-            Vector128<float> t0 = UnpackLow(r0, r1), t1 = UnpackHigh(r0, r1), t2 = UnpackLow(r2, r3), t3 = UnpackHigh(r2, r3);
-            float* o = to + ((long)k * rows);
-            Vector128.Create(t0.GetLower(), t2.GetLower()).Store(o);
-            Vector128.Create(t0.GetUpper(), t2.GetUpper()).Store(o + rows);
-            Vector128.Create(t1.GetLower(), t3.GetLower()).Store(o + (2 * rows));
-            Vector128.Create(t1.GetUpper(), t3.GetUpper()).Store(o + (3 * rows));
+            Transpose4(x + k, x + step + k, x + (2 * step) + k, x + (3 * step) + k, one, to + ((long)k * rows), rows);
         }
 
         for (; k < depth; k++)
@@ -115,12 +119,20 @@ internal static unsafe class ActivationPacker
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector128<float> UnpackLow(Vector128<float> a, Vector128<float> b) => System.Runtime.Intrinsics.X86.Sse.IsSupported
-        ? System.Runtime.Intrinsics.X86.Sse.UnpackLow(a, b)
+    private static Vector128<float> UnpackLow(Vector128<float> a, Vector128<float> b) => Sse.IsSupported
+        ? Sse.UnpackLow(a, b)
         : Vector128.Create(a[0], b[0], a[1], b[1]);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector128<float> UnpackHigh(Vector128<float> a, Vector128<float> b) => System.Runtime.Intrinsics.X86.Sse.IsSupported
-        ? System.Runtime.Intrinsics.X86.Sse.UnpackHigh(a, b)
+    private static Vector128<float> UnpackHigh(Vector128<float> a, Vector128<float> b) => Sse.IsSupported
+        ? Sse.UnpackHigh(a, b)
         : Vector128.Create(a[2], b[2], a[3], b[3]);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector128<float> Lower(Vector128<float> a, Vector128<float> b) =>
+        Sse.IsSupported ? Sse.MoveLowToHigh(a, b) : Vector128.Create(a.GetLower(), b.GetLower());
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector128<float> Upper(Vector128<float> a, Vector128<float> b) =>
+        Sse.IsSupported ? Sse.MoveHighToLow(b, a) : Vector128.Create(a.GetUpper(), b.GetUpper());
 }

@@ -131,7 +131,7 @@ internal unsafe struct QuantizeBody : IParallelBody
 /// <summary>Y = X Wᵀ over F32 or BF16 panels of 64.</summary>
 internal unsafe struct FloatLinearBody<TTiles> : IParallelBody where TTiles : struct, IFloatTiles
 {
-    private const int Depth = 1024; // k at a time: such a piece of a panel stays in the second-level cache
+    private const int CacheBytes = 256 << 10; // a piece of a panel that stays in the second-level cache while all rows pass
 
     internal LinearArguments Arguments;
 
@@ -139,9 +139,10 @@ internal unsafe struct FloatLinearBody<TTiles> : IParallelBody where TTiles : st
     {
         Arguments.Part(part, out int first, out int panelEnd, out int tile, out int tileEnd);
         int whole = Math.Min(panelEnd, Arguments.N / 64);
-        for (int k = 0; k < Arguments.K; k += Depth)
+        int most = Arguments.Tiles == 1 ? Arguments.K : CacheBytes / TTiles.BytesAK; // few rows: one linear stream is what memory likes best
+        for (int k = 0; k < Arguments.K; k += most)
         {
-            int depth = Math.Min(Depth, Arguments.K - k);
+            int depth = Math.Min(most, Arguments.K - k);
             for (int panel = first; panel < whole; panel++)
             {
                 byte* b = Arguments.Panels + (panel * Arguments.PanelBytes) + ((long)k * TTiles.BytesAK);
@@ -188,7 +189,7 @@ internal unsafe struct FloatLinearBody<TTiles> : IParallelBody where TTiles : st
 /// <summary>Y = X Wᵀ over quantized panels of 32.</summary>
 internal unsafe struct QuantLinearBody<TTiles> : IParallelBody where TTiles : struct, IQuantTiles
 {
-    private const int Depth = 32; // blocks at a time
+    private const int BlocksInCache = 64;
 
     internal LinearArguments Arguments;
 
@@ -197,9 +198,10 @@ internal unsafe struct QuantLinearBody<TTiles> : IParallelBody where TTiles : st
         Arguments.Part(part, out int first, out int panelEnd, out int tile, out int tileEnd);
         int blocks = (Arguments.K + DTypes.BlockLength - 1) / DTypes.BlockLength;
         int whole = Math.Min(panelEnd, Arguments.N / QuantPanels.Columns);
-        for (int block = 0; block < blocks; block += Depth)
+        int most = Arguments.Tiles == 1 ? blocks : BlocksInCache;
+        for (int block = 0; block < blocks; block += most)
         {
-            int depth = Math.Min(Depth, blocks - block);
+            int depth = Math.Min(most, blocks - block);
             for (int panel = first; panel < whole; panel++)
             {
                 byte* b = Arguments.Panels + (panel * Arguments.PanelBytes) + ((long)block * TTiles.BlockBytes);

@@ -40,6 +40,11 @@ internal readonly struct Rows6 : IRows
     public static int Value => 6;
 }
 
+internal readonly struct Rows8 : IRows
+{
+    public static int Value => 8;
+}
+
 /// <summary>How 64 columns of weights lie for one k.</summary>
 internal unsafe interface IFloatPanel
 {

