@@ -1,0 +1,94 @@
+using System.Text.RegularExpressions;
+
+namespace MmCluster.Embedded.Api.Tests;
+
+/// <summary>
+/// A list of an original's public API: a line a type, and indented below it a line a member. Lines are compared without
+/// what the lists write in different ways: namespaces, <c>public</c>, empty bodies, and the <c>?</c> of references.
+/// </summary>
+internal sealed partial class ApiList
+{
+    private readonly Dictionary<string, HashSet<string>> _members = [];
+    private readonly Dictionary<string, string> _headers = [];
+    private readonly HashSet<string> _words;
+
+    public ApiList(string text)
+    {
+        HashSet<string>? members = null;
+        foreach (string line in text.Split('\n').Where(line => line.Length > 0 && line[0] != '#'))
+        {
+            if (!char.IsWhiteSpace(line[0]))
+            {
+                string header = Normalize(line);
+                string name = NameOf(header);
+                _headers[name] = header;
+                _members[name] = members = [];
+            }
+            else
+            {
+                // An enum's values are on one line, or on one each.
+                members!.UnionWith(EnumValues().IsMatch(line) ? line.Split(", ").Select(Normalize) : [Normalize(line)]);
+            }
+        }
+        _words = [.. Word().Matches(text).Select(match => match.Value)];
+    }
+
+    /// <summary>Whether the list has the type itself.</summary>
+    public bool HasType(string name) => _headers.ContainsKey(Normalize(name));
+
+    /// <summary>Whether a signature in the list mentions the type.</summary>
+    public bool Mentions(string simpleName) => _words.Contains(simpleName);
+
+    /// <summary>The type's line: kind, name, and what it derives from and implements.</summary>
+    public string HeaderOf(string name) => _headers[Normalize(name)];
+
+    /// <summary>Whether the type has the member. A constructor without parameters is one that some lists leave out.</summary>
+    public bool HasMember(string type, string member)
+    {
+        HashSet<string> members = _members[Normalize(type)];
+        string name = Normalize(type).Split('<')[0];
+        return members.Contains(Normalize(member))
+            || (Normalize(member) == $"{name}()" && !members.Any(other => other.StartsWith(name + "(", StringComparison.Ordinal)));
+    }
+
+    public static string Normalize(string line)
+    {
+        line = Namespace().Replace(line.Trim(), "");
+        line = BaseCall().Replace(line, "");
+        line = line.Replace("public ", "").Replace("= null", "= default").Replace("{ }", "").Replace("?", "").TrimEnd(';', ' ', ',');
+        line = Accessors().Replace(line, match => match.Value.Contains("set") ? "{ get; set; }" : "{ get; }");
+        return Spaces().Replace(line, " ").Trim();
+    }
+
+    private static string NameOf(string header)
+    {
+        string rest = Kind().Replace(header, "");
+        int end = 0;
+        for (int depth = 0; end < rest.Length && (depth > 0 || rest[end] is not (' ' or ':')); end++)
+        {
+            depth += rest[end] == '<' ? 1 : rest[end] == '>' ? -1 : 0;
+        }
+        return rest[..end].Replace("out ", "").Replace("in ", "");
+    }
+
+    [GeneratedRegex(@"\b(?:global::)?(?:[A-Za-z_]\w*\.)+(?=[A-Z_])")]
+    private static partial Regex Namespace();
+
+    [GeneratedRegex(@"\{ get;? +(?:set;|init;)? ?\}|\{ get; \}")]
+    private static partial Regex Accessors();
+
+    [GeneratedRegex(@" : base\(.*\)")]
+    private static partial Regex BaseCall();
+
+    [GeneratedRegex(@"^\s+\w+ = \d+,?(?: \w+ = \d+,?)*\s*$")]
+    private static partial Regex EnumValues();
+
+    [GeneratedRegex(@"\s+")]
+    private static partial Regex Spaces();
+
+    [GeneratedRegex(@"^(?:\[[^\]]*\] )?(?:(?:sealed|static|abstract|readonly|partial) )*(?:class|struct|interface|enum|delegate) ")]
+    private static partial Regex Kind();
+
+    [GeneratedRegex(@"[A-Za-z_]\w*")]
+    private static partial Regex Word();
+}
