@@ -7,5 +7,9 @@ namespace MmCluster.Cli.Commands.Bench;
 internal sealed class BenchCommand : Command
 {
     public BenchCommand(CommandContext context)
-        : base("bench", "Measure speed.") => Add(new BenchServeCommand(context));
+        : base("bench", "Measure speed.")
+    {
+        Add(new BenchLlmCommand(context));
+        Add(new BenchServeCommand(context));
+    }
 }

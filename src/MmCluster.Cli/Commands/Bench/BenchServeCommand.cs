@@ -20,7 +20,7 @@ internal sealed class BenchServeCommand : Command
 
     private readonly Option<string?> _model = new("--model") { Description = "Model id; default: the first of /v1/models." };
     private readonly Option<string?> _apiKey = new("--api-key") { Description = "Sent as a bearer token; default: OPENAI_API_KEY." };
-    private readonly Option<int> _numPrompts = Positive("--num-prompts", 100, "Requests to send.");
+    private readonly Option<int> _numPrompts = NumberOptions.Positive("--num-prompts", 100, "Requests to send.");
     private readonly Option<double> _requestRate = new("--request-rate")
     {
         Description = "Requests a second, or 'inf' to send all at once.",
@@ -36,13 +36,13 @@ internal sealed class BenchServeCommand : Command
     };
 
     private readonly Option<int?> _maxConcurrency = new("--max-concurrency") { Description = "Requests in flight at once." };
-    private readonly Option<int> _inputLength = Positive("--random-input-len", 1024, "Tokens a prompt (words with --images).");
-    private readonly Option<int> _outputLength = Positive("--random-output-len", 128, "Tokens an answer.");
+    private readonly Option<int> _inputLength = NumberOptions.Positive("--random-input-len", 1024, "Tokens a prompt (words with --images).");
+    private readonly Option<int> _outputLength = NumberOptions.Positive("--random-output-len", 128, "Tokens an answer.");
     private readonly Option<double> _rangeRatio = new("--random-range-ratio") { Description = "Lengths vary by this share, in [0, 1)." };
     private readonly Option<int> _prefixLength = new("--random-prefix-len") { Description = "Tokens that all prompts begin with." };
     private readonly Option<int?> _vocabularySize = new("--vocab-size") { Description = "Ids are drawn from 259 up to below this." };
     private readonly Option<int> _images = new("--images") { Description = "Pictures a request; uses the chat route." };
-    private readonly Option<int> _imageSize = Positive("--image-size", 336, "Width and height of the pictures.");
+    private readonly Option<int> _imageSize = NumberOptions.Positive("--image-size", 336, "Width and height of the pictures.");
     private readonly Option<bool> _ignoreEos = new("--ignore-eos") { Description = "Generate to the full output length." };
     private readonly Option<int> _seed = new("--seed") { Description = "Seeds prompts and arrivals." };
     private readonly Option<int> _warmups = new("--num-warmups") { Description = "Requests sent and awaited before the clock starts." };
@@ -141,19 +141,6 @@ internal sealed class BenchServeCommand : Command
             bounds[parts[0]] = bound;
         }
         return bounds;
-    }
-
-    private static Option<int> Positive(string name, int value, string description)
-    {
-        var option = new Option<int>(name) { Description = description, DefaultValueFactory = _ => value };
-        option.Validators.Add(result =>
-        {
-            if (result.Errors.Any() || result.GetValueOrDefault<int>() <= 0)
-            {
-                result.AddError($"{name} wants a whole number above 0.");
-            }
-        });
-        return option;
     }
 
     private static double ParsePositive(System.CommandLine.Parsing.ArgumentResult result, bool allowInfinity)
