@@ -150,6 +150,8 @@ internal sealed class FfmpegProcess(MediaLimits limits, TimeProvider time)
     private static string OneLine(string text)
     {
         string first = text.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries).FirstOrDefault() ?? "";
+        // "[webp @ 0x55d0...] what is wrong": the address is of no use to anyone.
+        first = first.StartsWith('[') && first.IndexOf("] ", StringComparison.Ordinal) is > 0 and var end ? first[(end + 2)..] : first;
         string clean = new([.. first.Where(letter => !char.IsControl(letter))]);
         return clean.Length > 200 ? clean[..200] : clean;
     }

@@ -8,13 +8,16 @@ namespace MmCluster.Media.Images;
 /// </summary>
 public sealed class Picture : IDisposable
 {
+    // The pool rounds up to powers of two and keeps what it gets back: for a few photographs that is what is wanted, for posters not.
+    private const int MaxPooledBytes = 64 << 20;
+
     private byte[]? _pixels;
 
     private Picture(int width, int height)
     {
         Width = width;
         Height = height;
-        _pixels = ArrayPool<byte>.Shared.Rent(ByteCount);
+        _pixels = ByteCount <= MaxPooledBytes ? ArrayPool<byte>.Shared.Rent(ByteCount) : GC.AllocateUninitializedArray<byte>(ByteCount);
     }
 
     /// <summary>Pixels a row.</summary>
@@ -79,10 +82,10 @@ public sealed class Picture : IDisposable
         return await source.ReadAtLeastAsync(pixels.AsMemory(0, ByteCount), ByteCount, throwOnEndOfStream: false, stop) == ByteCount;
     }
 
-    /// <summary>Returns the memory to the pool. Further calls do nothing.</summary>
+    /// <summary>Gives the memory back. Further calls do nothing.</summary>
     public void Dispose()
     {
-        if (Interlocked.Exchange(ref _pixels, null) is { } pixels)
+        if (Interlocked.Exchange(ref _pixels, null) is { } pixels && ByteCount <= MaxPooledBytes)
         {
             ArrayPool<byte>.Shared.Return(pixels);
         }
