@@ -40,7 +40,7 @@ public static class GoldenVerifier
 
     private static IEnumerable<string> Cases(string folder, int depth)
     {
-        if (File.Exists(Path.Combine(folder, "io.safetensors")) || File.Exists(Path.Combine(folder, "vectors.json")))
+        if (File.Exists(Path.Combine(folder, "io.safetensors")) || TokenizerCase.Exists(folder))
         {
             return [folder];
         }
@@ -52,7 +52,7 @@ public static class GoldenVerifier
         string name = Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder)));
         try
         {
-            return File.Exists(Path.Combine(folder, "vectors.json"))
+            return TokenizerCase.Exists(folder)
                 ? TokenizerCase.Verify(folder, name)
                 : VerifyNetwork(folder, name, options);
         }

@@ -94,26 +94,63 @@ public sealed class GoldenVerifierTests : IDisposable
         Directory.CreateDirectory(_folder.File("empty/deeper"));
         Assert.Empty(GoldenVerifier.Verify(_folder.Path, new VerifyOptions()));
         Assert.Throws<DirectoryNotFoundException>(() => GoldenVerifier.Verify(_folder.File("gone"), new VerifyOptions()));
-        string root = Path.Combine(Repository.Root, "tests", "goldens");
-        string[] names = [.. GoldenVerifier.Verify(root, new VerifyOptions()).Select(result => result.Name)];
-        Assert.Equal(names.Order(StringComparer.Ordinal), names);
-        Assert.Contains("llava15", names);
-    }
-
-    private void CopyGolden(string name)
-    {
-        foreach (string file in Directory.GetFiles(Repository.Golden(name)))
+        foreach (string name in new[] { "b", "a", "deeper/c" })
         {
-            File.Copy(file, _folder.File(Path.GetFileName(file)));
+            Directory.CreateDirectory(_folder.File(name));
+            File.Copy(Path.Combine(Repository.Golden("clip_vision"), "io.safetensors"), _folder.File($"{name}/io.safetensors"));
         }
+        Assert.Equal(["a", "b", "c"], GoldenVerifier.Verify(_folder.Path, new VerifyOptions()).Select(result => result.Name));
     }
 
-    private void Edit(string file, Action<JsonObject> change)
+    [Theory]
+    [InlineData("language_model.model.", "model.language_model.", "language_model.lm_head.", "lm_head.", "vision_tower.", "model.vision_tower.", "multi_modal_projector.", "model.multi_modal_projector.")]
+    [InlineData("vision_tower.", "vision_tower.vision_model.")]
+    [InlineData("language_model.", "", "vision_tower.", "model.vision_tower.vision_tower.vision_model.", "multi_modal_projector.linear_1.", "model.mm_projector.0.", "multi_modal_projector.linear_2.", "model.mm_projector.2.")]
+    public void Every_published_key_layout_of_llava_loads(params string[] changes)
     {
-        JsonObject json = JsonNode.Parse(File.ReadAllText(_folder.File(file)))!.AsObject();
-        change(json);
-        File.WriteAllText(_folder.File(file), json.ToJsonString());
+        CopyGolden("llava15");
+        GoldenCopy.RenameKeys(_folder, "model.safetensors", key =>
+        {
+            int at = Enumerable.Range(0, changes.Length / 2).Select(i => i * 2).First(i => i + 2 >= changes.Length || key.StartsWith(changes[i], StringComparison.Ordinal));
+            return key.StartsWith(changes[at], StringComparison.Ordinal) ? changes[at + 1] + key[changes[at].Length..] : key;
+        });
+        CaseResult result = Assert.Single(GoldenVerifier.Verify(_folder.Path, new VerifyOptions()));
+        Assert.True(result.Status == CaseStatus.Ok, result.Reason);
     }
+
+    [Theory]
+    [InlineData("clip_vision", "", "vision_model.")]
+    [InlineData("llama_gqa", "model.", "")]
+    [InlineData("opt", "model.", "")]
+    public void Key_layouts_with_and_without_prefix_load(string name, string prefix, string other)
+    {
+        CopyGolden(name);
+        GoldenCopy.RenameKeys(_folder, "model.safetensors", key => key.StartsWith(prefix, StringComparison.Ordinal) ? other + key[prefix.Length..] : key);
+        CaseResult result = Assert.Single(GoldenVerifier.Verify(_folder.Path, new VerifyOptions()));
+        Assert.True(result.Status == CaseStatus.Ok, result.Reason);
+    }
+
+    [Fact]
+    public void Old_configuration_names_mean_the_same_as_new_ones()
+    {
+        CopyGolden("llava15");
+        Edit("config.json", config =>
+        {
+            JsonObject text = config["text_config"]!.AsObject();
+            text.Remove("rope_parameters");
+            text["rope_theta"] = 10000.0;
+            text["rope_scaling"] = null;
+            config["image_token_id"] = config["image_token_index"]!.DeepClone();
+            config.Remove("image_token_index");
+            config["torch_dtype"] = "float16";
+        });
+        CaseResult result = Assert.Single(GoldenVerifier.Verify(_folder.Path, new VerifyOptions()));
+        Assert.True(result.Status == CaseStatus.Ok, result.Reason);
+    }
+
+    private void CopyGolden(string name) => GoldenCopy.To(_folder, name);
+
+    private void Edit(string file, Action<JsonObject> change) => GoldenCopy.Edit(_folder, file, change);
 
     // Same length, so that the header's size stays.
     private void RenameOutput(string from, string to)
