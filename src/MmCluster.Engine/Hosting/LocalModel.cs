@@ -1,0 +1,231 @@
+using System.Runtime.CompilerServices;
+using MmCluster.Engine.Cpu;
+using MmCluster.Engine.Encoders;
+using MmCluster.Models;
+using MmCluster.Models.Cards;
+using MmCluster.Models.Catalog;
+using MmCluster.Tokenizers;
+using MmCluster.Tokenizers.Config;
+
+namespace MmCluster.Engine.Hosting;
+
+/// <summary>
+/// A model in this process, from folder to text: weights, tokenizer, encoders, executor and engine. What the command line and a one-process
+/// server run. Safe to call from any thread.
+/// </summary>
+public sealed class LocalModel : IAsyncDisposable
+{
+    private readonly LoadedModel _model;
+    private readonly Engine _engine;
+    private readonly RequestStreams _streams;
+    private readonly PromptBuilder _prompts;
+    private readonly MediaIntake[] _intakes;
+
+    private LocalModel(LoadedModel model, Tokenizer? tokenizer, LocalModelOptions options)
+    {
+        _model = model;
+        Tokenizer = tokenizer;
+        ComponentCard? encoder = model.Paths.Count > 0 ? model.Paths[0].Card : null;
+        PlaceholderId = encoder is null ? null
+            : model.SpecialTokens.Media ?? (encoder.Placeholder is { } text ? tokenizer?.IdOf(text) : null);
+        string? placeholder = encoder is null ? null : PlaceholderId is { } id ? tokenizer?.TokenOf(id) ?? encoder.Placeholder : encoder.Placeholder;
+        _prompts = new PromptBuilder(
+            tokenizer, model.Card.Prompt, placeholder, placeholder is null || tokenizer?.IdOf(placeholder) is null ? null : PlaceholderId, options.Time);
+        _intakes = [.. model.Paths.Select(path => new MediaIntake(model, path, options.Encoders))];
+        IReadOnlyList<int> eos = model.SpecialTokens.Eos.Count > 0 ? model.SpecialTokens.Eos : tokenizer?.EosId is { } end ? [end] : [];
+        EngineOptions engine = options.Engine with
+        {
+            EosTokenIds = eos,
+            Vocabulary = tokenizer is null ? null : new TokenizerVocabulary(tokenizer),
+        };
+        CpuExecutor executor = new(model.Backbone!, options.Executor with
+        {
+            MaxSlots = engine.MaxNumSeqs,
+            MaxBatchedTokens = engine.MaxNumBatchedTokens,
+            MaxModelLength = engine.MaxModelLength ?? options.Executor.MaxModelLength,
+        });
+        _engine = new Engine(executor, engine, options.Time);
+        _streams = new RequestStreams(_engine);
+        _streams.Start();
+        DefaultSampling = SamplingOf(model.Folder);
+    }
+
+    /// <summary>The model's topology.</summary>
+    public ModelCard Card => _model.Card;
+
+    /// <summary>Its folder.</summary>
+    public string Folder => _model.Folder;
+
+    /// <summary>Its tokenizer; null when the folder has none, and prompts are token ids then.</summary>
+    public Tokenizer? Tokenizer { get; }
+
+    /// <summary>The id that stands where media features go, or null.</summary>
+    public int? PlaceholderId { get; }
+
+    /// <summary>Width of the logits.</summary>
+    public int VocabularySize => _engine.Model.VocabularySize;
+
+    /// <summary>Longest sequence, prompt and output together.</summary>
+    public int MaxLength => _engine.MaxLength;
+
+    /// <summary>Sampling where a caller leaves it open, from generation_config.json.</summary>
+    public SamplingParameters DefaultSampling { get; }
+
+    /// <summary>Counters of the engine.</summary>
+    public EngineStatistics Statistics => _engine.Statistics;
+
+    /// <summary>The encoders, in the card's order.</summary>
+    public IReadOnlyList<EncoderBatcher> Encoders => [.. _intakes.Select(intake => intake.Batcher)];
+
+    /// <summary>What media the model takes.</summary>
+    public IReadOnlyList<Modality> Modalities => [.. _intakes.Select(intake => intake.Modality)];
+
+    /// <summary>Loads a model from a folder in the published form.</summary>
+    /// <exception cref="FileNotFoundException">A file is missing.</exception>
+    /// <exception cref="InvalidDataException">A damaged file.</exception>
+    /// <exception cref="NotSupportedException">An architecture, format or medium that is not known.</exception>
+    public static LocalModel Load(string folder, LocalModelOptions options)
+    {
+        LoadedModel model = LoadedModel.Load(folder, options.Load, options.Card);
+        try
+        {
+            return model.Backbone is null
+                ? throw new InvalidDataException($"{folder}: the model has no language model to run")
+                : new LocalModel(model, ReadTokenizer(model), options);
+        }
+        catch
+        {
+            model.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Runs one step over the network, so that the first request finds its memory and kernels ready.</summary>
+    public async Task WarmUpAsync(CancellationToken cancellationToken = default)
+    {
+        ModelRequest request = new()
+        {
+            Input = new ModelInput.Tokens(new[] { _model.SpecialTokens.Bos is { } bos && bos < VocabularySize ? bos : 0 }),
+            Sampling = new SamplingParameters { MaxTokens = 1, Temperature = 0 },
+        };
+        await foreach (SequenceOutput output in GenerateAsync(request, cancellationToken))
+        {
+            if (output.Error is { } error)
+            {
+                throw error;
+            }
+        }
+    }
+
+    /// <summary>
+    /// Runs one request. Entries of its choices come interleaved; each choice ends with one that has a finish reason. Stopping the enumeration
+    /// early, or cancelling, frees the request's work.
+    /// </summary>
+    /// <exception cref="MmException">Refused before the first entry; later failures are entries of finish Error.</exception>
+    public async IAsyncEnumerable<SequenceOutput> GenerateAsync(ModelRequest request, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        List<EncoderLease> leases = [];
+        RequestStream stream = _streams.Open(request.Id, request.Sampling.Choices, () => leases.ForEach(lease => lease.Dispose()));
+        try
+        {
+            _engine.Submit(Prepare(request, leases));
+        }
+        catch
+        {
+            _streams.Abandon(request.Id);
+            leases.ForEach(lease => lease.Dispose());
+            throw;
+        }
+        try
+        {
+            await foreach (SequenceOutput entry in stream.Entries.ReadAllAsync(cancellationToken))
+            {
+                yield return entry;
+            }
+        }
+        finally
+        {
+            if (!stream.Ended)
+            {
+                _engine.Cancel(request.Id);
+            }
+        }
+    }
+
+    /// <summary>Ends all requests with Unavailable and frees weights, caches and threads.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        await _engine.DisposeAsync();
+        await _streams.DisposeAsync();
+        foreach (MediaIntake intake in _intakes)
+        {
+            await intake.DisposeAsync();
+        }
+        _model.Dispose();
+    }
+
+    private EngineRequest Prepare(ModelRequest request, List<EncoderLease> leases)
+    {
+        List<PromptPiece> prompt = [];
+        string salt = $"{request.Tenant}\0{request.CacheSalt}";
+        foreach (PromptBuilder.Piece piece in _prompts.Build(request.Input))
+        {
+            if (piece.Media is { } item)
+            {
+                MediaIntake intake = _intakes.FirstOrDefault(intake => intake.Modality == item.Modality)
+                    ?? throw new MmException(
+                        MmErrorCode.InvalidArgument,
+                        $"{item.Name}: the model takes {(_intakes.Length == 0 ? "text only" : string.Join(", ", Modalities))}, not {item.Modality}");
+                (UInt128 key, EncoderLease lease) = intake.Open(item, salt);
+                leases.Add(lease);
+                int id = PlaceholderId is { } known && known < VocabularySize ? known : 0;
+                prompt.Add(new PromptPiece.Media(new MediaInput(key, intake.Positions, id, lease.Features)));
+            }
+            else
+            {
+                prompt.Add(new PromptPiece.Tokens(piece.Ids));
+            }
+        }
+        SamplingParameters sampling = request.Sampling;
+        return new EngineRequest
+        {
+            Id = request.Id,
+            Prompt = prompt,
+            DecoderPrompt = _engine.Model.Kind == DecoderKind.EncoderDecoder ? new[] { _model.SpecialTokens.DecoderStart ?? 0 } : default,
+            Sampling = request.Input is ModelInput.Chat && Tokenizer is not null
+                ? sampling with { Stop = [.. sampling.Stop, .. Card.Prompt.Stop.Except(sampling.Stop)] }
+                : sampling,
+            Tenant = request.Tenant,
+            CacheSalt = request.CacheSalt,
+            Priority = request.Priority,
+            Deadline = request.Deadline,
+        };
+    }
+
+    private static Tokenizer? ReadTokenizer(LoadedModel model)
+    {
+        try
+        {
+            return Tokenizer.FromFolder(model.Folder, model.Paths.Select(path => path.Card.Placeholder).OfType<string>());
+        }
+        catch (FileNotFoundException)
+        {
+            // A checkpoint without tokenizer runs on token ids.
+            return null;
+        }
+    }
+
+    private static SamplingParameters SamplingOf(string folder)
+    {
+        GenerationConfig config = GenerationConfig.FromFolder(folder);
+        return new SamplingParameters
+        {
+            Temperature = config.DoSample == false ? 0 : (float)Math.Clamp(config.Temperature ?? 1, 0, 2),
+            TopK = config.TopK ?? 0,
+            TopP = config.TopP is { } p and > 0 ? (float)p : 1,
+            MinP = (float)(config.MinP ?? 0),
+            RepetitionPenalty = (float)(config.RepetitionPenalty ?? 1),
+        };
+    }
+}

@@ -1,0 +1,28 @@
+using MmCluster.Engine.Cpu;
+using MmCluster.Engine.Encoders;
+using MmCluster.Models.Cards;
+using MmCluster.Models.Catalog;
+
+namespace MmCluster.Engine.Hosting;
+
+/// <summary>How a <see cref="LocalModel"/> is loaded and run.</summary>
+public sealed record LocalModelOptions
+{
+    /// <summary>Formats and parts of the weights.</summary>
+    public LoadOptions Load { get; init; } = new();
+
+    /// <summary>The model's topology; null makes it from the folder's config.json.</summary>
+    public ModelCard? Card { get; init; }
+
+    /// <summary>Scheduling. End-of-sequence ids and vocabulary are filled in from the folder.</summary>
+    public EngineOptions Engine { get; init; } = new();
+
+    /// <summary>Sizes of the executor; slots and positions a step follow <see cref="Engine"/>.</summary>
+    public CpuExecutorOptions Executor { get; init; } = new();
+
+    /// <summary>Batching and caching of encoders.</summary>
+    public EncoderOptions Encoders { get; init; } = new();
+
+    /// <summary>The clock of deadlines.</summary>
+    public TimeProvider Time { get; init; } = TimeProvider.System;
+}

@@ -1,0 +1,89 @@
+using System.Buffers.Binary;
+using System.Security.Cryptography;
+using System.Text;
+using MmCluster.Engine.Encoders;
+using MmCluster.Media;
+using MmCluster.Media.Images;
+using MmCluster.Models;
+using MmCluster.Models.Cards;
+using MmCluster.Models.Catalog;
+
+namespace MmCluster.Engine.Hosting;
+
+/// <summary>One way of media into the backbone: decode, preprocess, encode in batches, keep by content.</summary>
+internal sealed class MediaIntake : IAsyncDisposable
+{
+    private readonly MediaPath _path;
+    private readonly PictureReader _reader = new();
+    private readonly ImageProcessor _processor;
+    private readonly byte[] _identity;
+
+    public MediaIntake(LoadedModel model, MediaPath path, EncoderOptions options)
+    {
+        if (path.Card.Modality != Modality.Image)
+        {
+            throw new NotSupportedException($"{model.Card.File}: component '{path.Card.Name}' takes {path.Card.Modality}; only pictures can be read so far");
+        }
+        _path = path;
+        ImageProcessorConfig config = ConfigOf(model.Folder, path.Card);
+        _processor = new ImageProcessor(config);
+        Batcher = new EncoderBatcher(path.Features, options);
+        // Within this process a folder's weights do not change, so its name stands for the encoder's digest.
+        _identity = SHA256.HashData(Encoding.UTF8.GetBytes(
+            $"{Path.GetFullPath(model.Folder)}\0{path.Card.Name}\0{path.Card.Network}\0{config}"));
+    }
+
+    public Modality Modality { get; } = Modality.Image;
+
+    /// <summary>Positions an item takes in the prompt.</summary>
+    public int Positions => _path.Positions;
+
+    public EncoderBatcher Batcher { get; }
+
+    /// <summary>Starts an item's encoding, unless its features are there or under way. The key covers salt, content, encoder and preprocessing.</summary>
+    public (UInt128 Key, EncoderLease Lease) Open(MediaItem item, string salt)
+    {
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        hash.AppendData(_identity);
+        hash.AppendData(ContentHash.Compute(item.Bytes.Span));
+        hash.AppendData(Encoding.UTF8.GetBytes(salt));
+        UInt128 key = BinaryPrimitives.ReadUInt128LittleEndian(hash.GetHashAndReset());
+        return (key, Batcher.Get(key, stop => Task.Run(() => PrepareAsync(item, stop), stop)));
+    }
+
+    public ValueTask DisposeAsync() => Batcher.DisposeAsync();
+
+    private async Task<EncoderInput> PrepareAsync(MediaItem item, CancellationToken stop)
+    {
+        using Picture picture = await _reader.DecodeAsync(item.Bytes, item.Name, stop);
+        (int width, int height) = _processor.OutputSize(picture.Width, picture.Height);
+        if ((width, height) != (_path.Encoder.Spec.InputWidth, _path.Encoder.Spec.InputHeight))
+        {
+            throw new MmException(
+                MmErrorCode.Internal,
+                $"preprocessing gives {width} x {height} pixels, the encoder takes {_path.Encoder.Spec.InputWidth} x {_path.Encoder.Spec.InputHeight}: check preprocessor_config.json");
+        }
+        return new EncoderInput(_processor.Process(picture), [3, height, width], (long)width * height);
+    }
+
+    private static ImageProcessorConfig ConfigOf(string folder, ComponentCard card)
+    {
+        if (card.Preprocess is { } own)
+        {
+            return ImageProcessorConfig.Parse(own, $"{card.Name}: preprocess");
+        }
+        foreach (string name in new[] { "processor_config.json", "preprocessor_config.json" })
+        {
+            string file = Path.Combine(folder, name);
+            if (File.Exists(file))
+            {
+                byte[] json = File.ReadAllBytes(file);
+                if (name == "preprocessor_config.json" || json.AsSpan().IndexOf("image_processor"u8) >= 0)
+                {
+                    return ImageProcessorConfig.Parse(json, file);
+                }
+            }
+        }
+        throw new FileNotFoundException($"{folder}: no preprocessor_config.json, which says how pictures become the encoder's input");
+    }
+}
