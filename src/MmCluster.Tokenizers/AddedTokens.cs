@@ -116,6 +116,6 @@ internal sealed class AddedTokenFinder
     }
 
     private static bool TouchesWord(string text, int start, int end) =>
-        (start > 0 && Categories.IsWord(CodePoints.Before(text, start, out _)))
-        || (end < text.Length && Categories.IsWord(CodePoints.At(text, end, out _)));
+        (start > 0 && Categories.IsRustWord(CodePoints.Before(text, start, out _)))
+        || (end < text.Length && Categories.IsRustWord(CodePoints.At(text, end, out _)));
 }

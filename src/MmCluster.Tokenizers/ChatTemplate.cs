@@ -38,7 +38,7 @@ public sealed record ChatTemplateInput
 
 /// <summary>A prompt as a chat template wrote it.</summary>
 /// <param name="Text">The whole prompt.</param>
-/// <param name="Segments">The same in stretches of one origin, for <see cref="Tokenizer.Encode(IReadOnlyList{TextSegment}, bool)"/>.</param>
+/// <param name="Segments">The same in stretches of one origin, for <see cref="Tokenizer.EncodeSegments"/>.</param>
 public sealed record RenderedPrompt(string Text, IReadOnlyList<TextSegment> Segments);
 
 /// <summary>

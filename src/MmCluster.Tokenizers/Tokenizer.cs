@@ -93,7 +93,7 @@ public sealed class Tokenizer
     /// </summary>
     /// <param name="segments">The stretches in order, as a chat template renders them.</param>
     /// <param name="addSpecialTokens">Whether to put around it what the model expects; chat templates write their own.</param>
-    public int[] Encode(IReadOnlyList<TextSegment> segments, bool addSpecialTokens = false)
+    public int[] EncodeSegments(IReadOnlyList<TextSegment> segments, bool addSpecialTokens = false)
     {
         ArgumentNullException.ThrowIfNull(segments);
         string text = string.Concat(segments.Select(segment => segment.Text));

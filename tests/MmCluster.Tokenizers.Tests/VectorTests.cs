@@ -1,6 +1,6 @@
 namespace MmCluster.Tokenizers.Tests;
 
-/// <summary>Ids and decoded text against the reference libraries', made by goldens/make_tokenizers.py.</summary>
+/// <summary>Ids and decoded text against the reference libraries', made by goldens/tokenizers/make_tokenizers.py.</summary>
 public sealed class VectorTests
 {
     public static TheoryData<string> Names =>

@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Globalization;
 using System.Text;
 
@@ -31,6 +32,43 @@ internal sealed class Utf8Stream
             }
         }
         while (!completed);
+    }
+}
+
+/// <summary>
+/// The same for byte tokens, which come one by one: as in SentencePiece each byte that belongs to no character becomes a
+/// U+FFFD of its own. Not thread-safe.
+/// </summary>
+internal sealed class ByteTokenStream(Action<ReadOnlySpan<char>> emit)
+{
+    private readonly byte[] _held = new byte[4];
+    private int _count;
+
+    /// <summary>Takes a byte and emits what is then certain.</summary>
+    public void Write(byte value)
+    {
+        _held[_count++] = value;
+        Release(atEnd: false);
+    }
+
+    /// <summary>Emits U+FFFD for each byte of an unfinished character.</summary>
+    public void Flush() => Release(atEnd: true);
+
+    private void Release(bool atEnd)
+    {
+        Span<char> text = stackalloc char[2];
+        while (_count > 0)
+        {
+            OperationStatus status = Rune.DecodeFromUtf8(_held.AsSpan(0, _count), out Rune rune, out int length);
+            if (status == OperationStatus.NeedMoreData && !atEnd)
+            {
+                return;
+            }
+            (rune, length) = status == OperationStatus.Done ? (rune, length) : (Rune.ReplacementChar, 1);
+            _held.AsSpan(length, _count - length).CopyTo(_held);
+            _count -= length;
+            emit(text[..rune.EncodeToUtf16(text)]);
+        }
     }
 }
 
@@ -87,11 +125,10 @@ internal sealed class ByteLevelDecoder : TokenDecoder
 /// </summary>
 internal sealed class ByteFallbackDecoder : WholeTokenDecoder
 {
-    private readonly Utf8Stream _utf8 = new();
-    private readonly Action<ReadOnlySpan<char>> _emit;
+    private readonly ByteTokenStream _bytes;
 
     public ByteFallbackDecoder(TokenDecoder? next, StringBuilder? output)
-        : base(next, output) => _emit = text => Emit(text, endOfToken: true);
+        : base(next, output) => _bytes = new ByteTokenStream(text => Emit(text, endOfToken: true));
 
     /// <summary>The byte that a token like &lt;0xE4&gt; stands for.</summary>
     public static bool TryParse(ReadOnlySpan<char> token, out byte value)
@@ -105,16 +142,16 @@ internal sealed class ByteFallbackDecoder : WholeTokenDecoder
     {
         if (TryParse(token, out byte value))
         {
-            _utf8.Write([value], _emit);
+            _bytes.Write(value);
             return;
         }
-        _utf8.Flush(_emit);
+        _bytes.Flush();
         Emit(token, endOfToken: true);
     }
 
     public override void Finish()
     {
-        _utf8.Flush(_emit);
+        _bytes.Flush();
         base.Finish();
     }
 }

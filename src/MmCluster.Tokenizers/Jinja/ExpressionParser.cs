@@ -3,27 +3,35 @@ using System.Globalization;
 namespace MmCluster.Tokenizers.Jinja;
 
 /// <summary>Parses expressions with Jinja's precedence.</summary>
-internal sealed class ExpressionParser(TokenStream tokens)
+internal sealed class ExpressionParser
 {
     private const int MaxDepth = 120;
 
     private static readonly string[] Comparisons = ["==", "!=", "<", "<=", ">", ">="];
 
+    private readonly TokenStream _tokens;
+    private readonly CollectionParser _collections;
     private int _depth;
+
+    public ExpressionParser(TokenStream tokens)
+    {
+        _tokens = tokens;
+        _collections = new CollectionParser(tokens, Parse);
+    }
 
     /// <summary>One expression, conditional ones included.</summary>
     public Expression Parse()
     {
         if (++_depth > MaxDepth)
         {
-            throw tokens.Fail($"expressions nested deeper than {MaxDepth}");
+            throw _tokens.Fail($"expressions nested deeper than {MaxDepth}");
         }
         Expression result = ParseOr();
-        while (tokens.Current.IsName("if"))
+        while (_tokens.Current.IsName("if"))
         {
-            int line = tokens.Take().Line;
+            int line = _tokens.Take().Line;
             Expression condition = ParseOr();
-            Expression? otherwise = tokens.TakeName("else") ? Parse() : null;
+            Expression? otherwise = _tokens.TakeName("else") ? Parse() : null;
             result = new ConditionalExpression(condition, result, otherwise) { Line = line };
         }
         _depth--;
@@ -33,14 +41,14 @@ internal sealed class ExpressionParser(TokenStream tokens)
     /// <summary>An expression, or several with commas between them, which make a tuple.</summary>
     public Expression ParseTuple(bool conditional = true)
     {
-        int line = tokens.Line;
+        int line = _tokens.Line;
         Expression first = conditional ? Parse() : ParseOr();
-        if (!tokens.Current.IsOperator(","))
+        if (!_tokens.Current.IsOperator(","))
         {
             return first;
         }
         var items = new List<Expression> { first };
-        while (tokens.TakeOperator(",") && tokens.Current.Kind is not (TokenKind.BlockEnd or TokenKind.VariableEnd))
+        while (_tokens.TakeOperator(",") && _tokens.Current.Kind is not (TokenKind.BlockEnd or TokenKind.VariableEnd))
         {
             items.Add(conditional ? Parse() : ParseOr());
         }
@@ -51,7 +59,7 @@ internal sealed class ExpressionParser(TokenStream tokens)
     public BlockFilter ParseBlockFilter(bool startsWithName)
     {
         var chain = new List<FilterExpression>();
-        while (startsWithName || tokens.TakeOperator("|"))
+        while (startsWithName || _tokens.TakeOperator("|"))
         {
             startsWithName = false;
             chain.Add(ParseFilter(null));
@@ -62,32 +70,32 @@ internal sealed class ExpressionParser(TokenStream tokens)
     /// <summary>Arguments in parentheses, the opening one not yet taken.</summary>
     public ArgumentList ParseArguments()
     {
-        tokens.Expect("(");
+        _tokens.Expect("(");
         var positional = new List<Expression>();
         var named = new List<(string, Expression)>();
-        while (!tokens.TakeOperator(")"))
+        while (!_tokens.TakeOperator(")"))
         {
             if (positional.Count + named.Count > 0)
             {
-                tokens.Expect(",");
-                if (tokens.TakeOperator(")"))
+                _tokens.Expect(",");
+                if (_tokens.TakeOperator(")"))
                 {
                     break;
                 }
             }
-            if (tokens.Current.IsOperator("*") || tokens.Current.IsOperator("**"))
+            if (_tokens.Current.IsOperator("*") || _tokens.Current.IsOperator("**"))
             {
-                throw tokens.Fail($"arguments with {tokens.Current.Quoted} are not supported", FailureKind.Unknown);
+                throw _tokens.Fail($"arguments with {_tokens.Current.Quoted} are not supported", FailureKind.Unknown);
             }
-            if (tokens.Current.Kind == TokenKind.Name && tokens.Next.IsOperator("="))
+            if (_tokens.Current.Kind == TokenKind.Name && _tokens.Next.IsOperator("="))
             {
-                string name = tokens.Take().Text;
-                tokens.Take();
+                string name = _tokens.Take().Text;
+                _tokens.Take();
                 named.Add((name, Parse()));
             }
             else if (named.Count > 0)
             {
-                throw tokens.Fail("an argument without name follows one with a name");
+                throw _tokens.Fail("an argument without name follows one with a name");
             }
             else
             {
@@ -102,9 +110,9 @@ internal sealed class ExpressionParser(TokenStream tokens)
     private Expression ParseLogic(string op, Func<Expression> operand)
     {
         Expression left = operand();
-        while (tokens.Current.IsName(op))
+        while (_tokens.Current.IsName(op))
         {
-            int line = tokens.Take().Line;
+            int line = _tokens.Take().Line;
             left = new BinaryExpression(op, left, operand()) { Line = line };
         }
         return left;
@@ -112,17 +120,17 @@ internal sealed class ExpressionParser(TokenStream tokens)
 
     private Expression ParseNot()
     {
-        if (!tokens.Current.IsName("not"))
+        if (!_tokens.Current.IsName("not"))
         {
             return ParseCompare();
         }
-        int line = tokens.Take().Line;
+        int line = _tokens.Take().Line;
         return new UnaryExpression("not", Deeper(ParseNot)) { Line = line };
     }
 
     private Expression ParseCompare()
     {
-        int line = tokens.Line;
+        int line = _tokens.Line;
         Expression first = ParseMath(["+", "-"], ParseConcat);
         var rest = new List<(string, Expression)>();
         while (ComparisonAhead() is { } op)
@@ -134,18 +142,18 @@ internal sealed class ExpressionParser(TokenStream tokens)
 
     private string? ComparisonAhead()
     {
-        if (tokens.Current.Kind == TokenKind.Operator && Comparisons.Contains(tokens.Current.Text))
+        if (_tokens.Current.Kind == TokenKind.Operator && Comparisons.Contains(_tokens.Current.Text))
         {
-            return tokens.Take().Text;
+            return _tokens.Take().Text;
         }
-        if (tokens.TakeName("in"))
+        if (_tokens.TakeName("in"))
         {
             return "in";
         }
-        if (tokens.Current.IsName("not") && tokens.Next.IsName("in"))
+        if (_tokens.Current.IsName("not") && _tokens.Next.IsName("in"))
         {
-            tokens.Take();
-            tokens.Take();
+            _tokens.Take();
+            _tokens.Take();
             return "not in";
         }
         return null;
@@ -154,9 +162,9 @@ internal sealed class ExpressionParser(TokenStream tokens)
     private Expression ParseMath(string[] operators, Func<Expression> operand)
     {
         Expression left = operand();
-        while (tokens.Current.Kind == TokenKind.Operator && operators.Contains(tokens.Current.Text))
+        while (_tokens.Current.Kind == TokenKind.Operator && operators.Contains(_tokens.Current.Text))
         {
-            Token op = tokens.Take();
+            Token op = _tokens.Take();
             left = new BinaryExpression(op.Text, left, operand()) { Line = op.Line };
         }
         return left;
@@ -164,14 +172,14 @@ internal sealed class ExpressionParser(TokenStream tokens)
 
     private Expression ParseConcat()
     {
-        int line = tokens.Line;
+        int line = _tokens.Line;
         Expression first = ParseProduct();
-        if (!tokens.Current.IsOperator("~"))
+        if (!_tokens.Current.IsOperator("~"))
         {
             return first;
         }
         var parts = new List<Expression> { first };
-        while (tokens.TakeOperator("~"))
+        while (_tokens.TakeOperator("~"))
         {
             parts.Add(ParseProduct());
         }
@@ -183,9 +191,9 @@ internal sealed class ExpressionParser(TokenStream tokens)
     private Expression ParseUnary(bool filters)
     {
         Expression result;
-        if (tokens.Current.IsOperator("-") || tokens.Current.IsOperator("+"))
+        if (_tokens.Current.IsOperator("-") || _tokens.Current.IsOperator("+"))
         {
-            Token op = tokens.Take();
+            Token op = _tokens.Take();
             result = new UnaryExpression(op.Text, Deeper(() => ParseUnary(filters: false))) { Line = op.Line };
         }
         else
@@ -199,7 +207,7 @@ internal sealed class ExpressionParser(TokenStream tokens)
     {
         if (++_depth > MaxDepth)
         {
-            throw tokens.Fail($"expressions nested deeper than {MaxDepth}");
+            throw _tokens.Fail($"expressions nested deeper than {MaxDepth}");
         }
         Expression result = parse();
         _depth--;
@@ -208,7 +216,7 @@ internal sealed class ExpressionParser(TokenStream tokens)
 
     private Expression ParsePrimary()
     {
-        Token token = tokens.Take();
+        Token token = _tokens.Take();
         switch (token.Kind)
         {
             case TokenKind.Name:
@@ -221,9 +229,9 @@ internal sealed class ExpressionParser(TokenStream tokens)
                 };
             case TokenKind.String:
                 string text = token.Text;
-                while (tokens.Current.Kind == TokenKind.String)
+                while (_tokens.Current.Kind == TokenKind.String)
                 {
-                    text += tokens.Take().Text;
+                    text += _tokens.Take().Text;
                 }
                 return new Literal(new TextValue(text)) { Line = token.Line };
             case TokenKind.Integer when long.TryParse(token.Text, NumberStyles.None, CultureInfo.InvariantCulture, out long integer):
@@ -231,69 +239,24 @@ internal sealed class ExpressionParser(TokenStream tokens)
             case TokenKind.Float:
                 return new Literal(new FloatValue(double.Parse(token.Text, CultureInfo.InvariantCulture))) { Line = token.Line };
             case TokenKind.Operator when token.Text == "(":
-                return ParseParentheses(token.Line);
+                return _collections.ParseParentheses(token.Line);
             case TokenKind.Operator when token.Text == "[":
-                return new ListExpression(ParseItems("]"), isTuple: false) { Line = token.Line };
+                return new ListExpression(_collections.ParseItems("]"), isTuple: false) { Line = token.Line };
             case TokenKind.Operator when token.Text == "{":
-                return ParseDict(token.Line);
+                return _collections.ParseDict(token.Line);
             default:
                 throw new TemplateFailure($"unexpected {token.Quoted}", line: token.Line);
         }
-    }
-
-    private Expression ParseParentheses(int line)
-    {
-        if (tokens.TakeOperator(")"))
-        {
-            return new ListExpression([], isTuple: true) { Line = line };
-        }
-        Expression first = Parse();
-        if (tokens.TakeOperator(")"))
-        {
-            return first;
-        }
-        tokens.Expect(",");
-        return new ListExpression([first, .. ParseItems(")")], isTuple: true) { Line = line };
-    }
-
-    private List<Expression> ParseItems(string close)
-    {
-        var items = new List<Expression>();
-        while (!tokens.TakeOperator(close))
-        {
-            items.Add(Parse());
-            if (!tokens.Current.IsOperator(close))
-            {
-                tokens.Expect(",");
-            }
-        }
-        return items;
-    }
-
-    private DictExpression ParseDict(int line)
-    {
-        var entries = new List<(Expression, Expression)>();
-        while (!tokens.TakeOperator("}"))
-        {
-            Expression key = Parse();
-            tokens.Expect(":");
-            entries.Add((key, Parse()));
-            if (!tokens.Current.IsOperator("}"))
-            {
-                tokens.Expect(",");
-            }
-        }
-        return new DictExpression(entries) { Line = line };
     }
 
     private Expression ParsePostfix(Expression target)
     {
         while (true)
         {
-            int line = tokens.Line;
-            if (tokens.TakeOperator("."))
+            int line = _tokens.Line;
+            if (_tokens.TakeOperator("."))
             {
-                Token name = tokens.Take();
+                Token name = _tokens.Take();
                 target = name.Kind switch
                 {
                     TokenKind.Name => new AttributeExpression(target, name.Text) { Line = line },
@@ -303,11 +266,11 @@ internal sealed class ExpressionParser(TokenStream tokens)
                     _ => throw new TemplateFailure($"expected a name after '.', found {name.Quoted}", line: name.Line),
                 };
             }
-            else if (tokens.TakeOperator("["))
+            else if (_tokens.TakeOperator("["))
             {
                 target = ParseSubscript(target, line);
             }
-            else if (tokens.Current.IsOperator("("))
+            else if (_tokens.Current.IsOperator("("))
             {
                 target = new CallExpression(target, ParseArguments()) { Line = line };
             }
@@ -320,15 +283,15 @@ internal sealed class ExpressionParser(TokenStream tokens)
 
     private Expression ParseSubscript(Expression target, int line)
     {
-        Expression? start = tokens.Current.IsOperator(":") ? null : Parse();
-        if (start is not null && tokens.TakeOperator("]"))
+        Expression? start = _tokens.Current.IsOperator(":") ? null : Parse();
+        if (start is not null && _tokens.TakeOperator("]"))
         {
             return new ItemExpression(target, start) { Line = line };
         }
-        tokens.Expect(":");
-        Expression? stop = tokens.Current.IsOperator(":") || tokens.Current.IsOperator("]") ? null : Parse();
-        Expression? step = tokens.TakeOperator(":") && !tokens.Current.IsOperator("]") ? Parse() : null;
-        tokens.Expect("]");
+        _tokens.Expect(":");
+        Expression? stop = _tokens.Current.IsOperator(":") || _tokens.Current.IsOperator("]") ? null : Parse();
+        Expression? step = _tokens.TakeOperator(":") && !_tokens.Current.IsOperator("]") ? Parse() : null;
+        _tokens.Expect("]");
         return new SliceExpression(target, start, stop, step) { Line = line };
     }
 
@@ -336,17 +299,17 @@ internal sealed class ExpressionParser(TokenStream tokens)
     {
         while (true)
         {
-            int line = tokens.Line;
-            if (tokens.TakeOperator("|"))
+            int line = _tokens.Line;
+            if (_tokens.TakeOperator("|"))
             {
                 target = ParseFilter(target);
             }
-            else if (tokens.Current.IsName("is"))
+            else if (_tokens.Current.IsName("is"))
             {
-                tokens.Take();
+                _tokens.Take();
                 target = ParseTest(target, line);
             }
-            else if (tokens.Current.IsOperator("("))
+            else if (_tokens.Current.IsOperator("("))
             {
                 target = new CallExpression(target, ParseArguments()) { Line = line };
             }
@@ -359,19 +322,19 @@ internal sealed class ExpressionParser(TokenStream tokens)
 
     private FilterExpression ParseFilter(Expression? target)
     {
-        Token name = tokens.Current;
-        tokens.ExpectName();
-        ArgumentList arguments = tokens.Current.IsOperator("(") ? ParseArguments() : ArgumentList.Empty;
+        Token name = _tokens.Current;
+        _tokens.ExpectName();
+        ArgumentList arguments = _tokens.Current.IsOperator("(") ? ParseArguments() : ArgumentList.Empty;
         return Known(name, () => new FilterExpression(target, name.Text, arguments) { Line = name.Line });
     }
 
     private TestExpression ParseTest(Expression target, int line)
     {
-        bool negated = tokens.TakeName("not");
-        Token name = tokens.Current;
-        tokens.ExpectName();
+        bool negated = _tokens.TakeName("not");
+        Token name = _tokens.Current;
+        _tokens.ExpectName();
         ArgumentList arguments = ArgumentList.Empty;
-        Token next = tokens.Current;
+        Token next = _tokens.Current;
         if (next.IsOperator("("))
         {
             arguments = ParseArguments();
@@ -382,7 +345,7 @@ internal sealed class ExpressionParser(TokenStream tokens)
         {
             if (next.IsName("is"))
             {
-                throw tokens.Fail("'is' cannot follow a test");
+                throw _tokens.Fail("'is' cannot follow a test");
             }
             arguments = new ArgumentList([ParsePostfix(ParsePrimary())], []);
         }

@@ -1,4 +1,3 @@
-using MmCluster.Tokenizers.Patterns;
 using MmCluster.Tokenizers.PreTokenizers;
 using MmCluster.Tokenizers.Unicode;
 
@@ -18,7 +17,7 @@ internal static class PreTokenizerReader
             "ByteLevel" => new ByteLevelPreTokenizer(part.BoolOr("add_prefix_space", true), part.BoolOr("use_regex", true)),
             "Split" => new PatternPreTokenizer(PatternReader.Read(part), Behavior(part.Required("behavior")), part.BoolOr("invert", false)),
             "Metaspace" => new MetaspacePreTokenizer(Replacement(part), Scheme(part), part.BoolOr("split", true)),
-            "Whitespace" => new PatternPreTokenizer(Pattern.Regex(@"\w+|[^\w\s]+"), SplitBehavior.Removed, invert: true),
+            "Whitespace" => new WhitespacePreTokenizer(),
             "WhitespaceSplit" => new CharacterPreTokenizer(Categories.IsWhiteSpace, SplitBehavior.Removed),
             "Punctuation" => new CharacterPreTokenizer(
                 Categories.IsPunctuation, part.Optional("behavior") is { } behavior ? Behavior(behavior) : SplitBehavior.Isolated),

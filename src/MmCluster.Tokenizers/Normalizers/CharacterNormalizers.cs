@@ -109,7 +109,7 @@ internal sealed class BertCleanNormalizer(bool cleanText, bool spaceChinese) : C
                 replacement[0] = ' ';
                 return 1;
             }
-            if (codePoint is 0 or 0xFFFD || Categories.Is(codePoint, Categories.Other))
+            if (codePoint is 0 or 0xFFFD || Categories.Is(codePoint, Categories.AssignedOther))
             {
                 return 0;
             }

@@ -6,15 +6,13 @@ namespace MmCluster.Tokenizers.Normalizers;
 /// <summary>NFC, NFD, NFKC or NFKD.</summary>
 internal sealed class UnicodeFormNormalizer(NormalizationForm form) : Normalizer
 {
+    private const char NonCharacter = '\uFFFE';
+
     public override TaintedText Apply(TaintedText text)
     {
-        if (text.Text.IsNormalized(form))
-        {
-            return text;
-        }
         if (text.Untrusted is null)
         {
-            return text with { Text = text.Text.Normalize(form) };
+            return text with { Text = Normalize(text.Text) };
         }
         // Piece by piece, so that each flag finds its way: nothing combines across the start of a piece.
         var builder = new TaintedBuilder(text);
@@ -28,17 +26,28 @@ internal sealed class UnicodeFormNormalizer(NormalizationForm form) : Normalizer
             }
             while (end < text.Text.Length && CombinesBackwards(CodePoints.At(text.Text, end, out _)));
             string piece = text.Text[start..end];
-            if (piece.IsNormalized(form))
+            string normalized = Normalize(piece);
+            if (normalized == piece)
             {
                 builder.Copy(start, end);
             }
             else
             {
-                builder.Replace(piece.Normalize(form), start, end);
+                builder.Replace(normalized, start, end);
             }
             start = end;
         }
         return builder.Build();
+    }
+
+    // .NET takes the noncharacter U+FFFE for an error. Nothing combines across it, so the text goes around it.
+    private string Normalize(string text)
+    {
+        if (!text.Contains(NonCharacter))
+        {
+            return text.IsNormalized(form) ? text : text.Normalize(form);
+        }
+        return string.Join(NonCharacter, text.Split(NonCharacter).Select(part => part.Normalize(form)));
     }
 
     // Marks, Hangul vowels and tails, and the halfwidth forms whose compatibility mapping is one of them.

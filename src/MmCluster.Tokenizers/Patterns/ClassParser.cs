@@ -17,7 +17,7 @@ internal sealed class ClassParser(string source, bool ignoreCase)
         int start = at++;
         if (at >= source.Length)
         {
-            throw Bad(start, "ends with a backslash");
+            throw Bad(start, "a backslash at the end");
         }
         char letter = source[at];
         if (letter is 'p' or 'P')
@@ -72,7 +72,7 @@ internal sealed class ClassParser(string source, bool ignoreCase)
         {
             if (at >= source.Length)
             {
-                throw Bad(start, "unclosed class");
+                throw Bad(start, "an unclosed class");
             }
             if (source[at] == ']' && !first)
             {
@@ -173,7 +173,7 @@ internal sealed class ClassParser(string source, bool ignoreCase)
             int close = source.IndexOf('}', at);
             if (close < 0)
             {
-                throw Bad(start, "unclosed \\p{");
+                throw Bad(start, "an unclosed \\p{");
             }
             name = source[(at + 1)..close];
             at = close + 1;
@@ -184,7 +184,7 @@ internal sealed class ClassParser(string source, bool ignoreCase)
         }
         else
         {
-            throw Bad(start, "ends within \\p");
+            throw Bad(start, "an end within \\p");
         }
         if (name.StartsWith('^'))
         {
@@ -218,7 +218,7 @@ internal sealed class ClassParser(string source, bool ignoreCase)
             at = end;
         }
         return digits.Length is > 0 and <= 6 && int.TryParse(digits, NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out int value)
-            && value <= 0x10FFFF ? value : throw Bad(start, "hexadecimal escape");
+            && value <= 0x10FFFF ? value : throw Bad(start, "this hexadecimal escape");
     }
 
     private static Func<int, bool> Any(List<Func<int, bool>> terms)
@@ -228,5 +228,5 @@ internal sealed class ClassParser(string source, bool ignoreCase)
     }
 
     private NotSupportedException Bad(int at, string what) =>
-        new($"regular expression '{PatternParser.Shorten(source)}', at {at}: {what}");
+        new($"regular expression '{PatternParser.Shorten(source)}', at {at}: {what} is not supported");
 }

@@ -92,11 +92,8 @@ internal static class ClassTerms
         }
         return name.ToUpperInvariant() switch
         {
-            "ALPHABETIC" or "ALPHA" => codePoint => Categories.IsWord(codePoint)
-                && !Categories.Is(codePoint, Categories.Mark | Bit(UnicodeCategory.DecimalDigitNumber)
-                    | Bit(UnicodeCategory.ConnectorPunctuation)),
             "SPACE" or "WHITE_SPACE" or "WHITESPACE" => Categories.IsWhiteSpace,
-            "WORD" => Categories.IsWord,
+            "WORD" => Categories.IsOnigurumaWord,
             "ANY" => _ => true,
             "ASCII" => codePoint => codePoint < 128,
             _ => null,
@@ -106,15 +103,13 @@ internal static class ClassTerms
     /// <summary>The set behind [:<paramref name="name"/>:] inside a class, or null when it is not known.</summary>
     public static Func<int, bool>? Posix(string name) => name switch
     {
-        "alpha" => Property("alphabetic"),
         "digit" => Property("Nd"),
-        "alnum" => codePoint => Categories.Is(codePoint, Categories.Letter | Bit(UnicodeCategory.DecimalDigitNumber)),
         "upper" => Property("Lu"),
         "lower" => Property("Ll"),
-        "punct" => Categories.IsPunctuation,
+        "punct" => codePoint => Categories.Is(codePoint, Categories.Punctuation | Categories.Symbol),
         "space" => Categories.IsWhiteSpace,
         "cntrl" => Property("Cc"),
-        "word" => Categories.IsWord,
+        "word" => Categories.IsOnigurumaWord,
         "xdigit" => IsHex,
         "blank" => codePoint => codePoint == '\t' || Categories.Is(codePoint, Bit(UnicodeCategory.SpaceSeparator)),
         _ => null,
@@ -127,8 +122,8 @@ internal static class ClassTerms
         'S' => codePoint => !Categories.IsWhiteSpace(codePoint),
         'd' => codePoint => Categories.Is(codePoint, Bit(UnicodeCategory.DecimalDigitNumber)),
         'D' => codePoint => !Categories.Is(codePoint, Bit(UnicodeCategory.DecimalDigitNumber)),
-        'w' => Categories.IsWord,
-        'W' => codePoint => !Categories.IsWord(codePoint),
+        'w' => Categories.IsOnigurumaWord,
+        'W' => codePoint => !Categories.IsOnigurumaWord(codePoint),
         // In Oniguruma's default syntax \h is a hexadecimal digit, not horizontal space.
         'h' => IsHex,
         'H' => codePoint => !IsHex(codePoint),

@@ -182,8 +182,8 @@ internal ref struct PatternMachine(ReadOnlySpan<char> text, long budget)
 
     private readonly bool IsBoundary(int at)
     {
-        bool before = at > 0 && Categories.IsWord(CodePoints.Before(_text, at, out _));
-        bool after = at < _text.Length && Categories.IsWord(CodePoints.At(_text, at, out _));
+        bool before = at > 0 && Categories.IsOnigurumaWord(CodePoints.Before(_text, at, out _));
+        bool after = at < _text.Length && Categories.IsOnigurumaWord(CodePoints.At(_text, at, out _));
         return before != after;
     }
 

@@ -28,14 +28,14 @@ internal sealed class PatternParser
         }
         var parser = new PatternParser(source);
         PatternNode node = parser.ParseChoice();
-        return parser.AtEnd ? node : throw parser.Bad("unmatched ')'");
+        return parser.AtEnd ? node : throw parser.Bad("an unmatched )");
     }
 
     private PatternNode ParseChoice()
     {
         if (++_depth > MaxDepth)
         {
-            throw Bad($"nested deeper than {MaxDepth}");
+            throw Bad($"nesting deeper than {MaxDepth}");
         }
         // An option like (?i) in the middle of a group holds until the group ends.
         (bool ignoreCase, bool dotAll) = (_ignoreCase, _dotAll);
@@ -142,7 +142,7 @@ internal sealed class PatternParser
             case '\\':
                 return ParseEscape();
             case '*' or '+' or '?':
-                throw Bad($"'{c}' repeats nothing");
+                throw Bad($"'{c}' that repeats nothing");
             default:
                 int codePoint = CodePoints.At(_source, _at, out int length);
                 _at += length;
@@ -154,7 +154,7 @@ internal sealed class PatternParser
     {
         if (_at + 1 >= _source.Length)
         {
-            throw Bad("ends with a backslash");
+            throw Bad("a backslash at the end");
         }
         char letter = _source[_at + 1];
         Anchor? anchor = letter switch
@@ -214,7 +214,7 @@ internal sealed class PatternParser
             {
                 return new PatternNode.Look(Close(ParseChoice()), Behind: true, Negative: true);
             }
-            throw Bad("named groups are not supported");
+            throw Bad("a named group");
         }
         return ParseOptions();
     }
@@ -249,10 +249,10 @@ internal sealed class PatternParser
                     throw Bad($"group option '{_source[_at]}'");
             }
         }
-        throw Bad("unclosed group");
+        throw Bad("an unclosed group");
     }
 
-    private PatternNode Close(PatternNode node) => Take(')') ? node : throw Bad("unclosed group");
+    private PatternNode Close(PatternNode node) => Take(')') ? node : throw Bad("an unclosed group");
 
     private bool Take(char c)
     {
@@ -265,7 +265,7 @@ internal sealed class PatternParser
     }
 
     private NotSupportedException Bad(string what) =>
-        new($"regular expression '{Shorten(_source)}', at {_at}: {what}");
+        new($"regular expression '{Shorten(_source)}', at {_at}: {what} is not supported");
 
     /// <summary>A text short enough for an error message.</summary>
     internal static string Shorten(string text) => text.Length <= 80 ? text : text[..80] + "…";

@@ -39,6 +39,42 @@ internal sealed class CharacterPreTokenizer(Func<int, bool> isDelimiter, SplitBe
     }
 }
 
+/// <summary>Runs of word characters, and runs of what is neither that nor space.</summary>
+internal sealed class WhitespacePreTokenizer : PreTokenizer
+{
+    public override Words Apply(Words words)
+    {
+        var result = new List<(int, int)>(words.Spans.Count);
+        foreach ((int start, int length) in words.Spans)
+        {
+            int runStart = start;
+            int runKind = 0;
+            ReadOnlySpan<char> text = words.Text.AsSpan(0, start + length);
+            for (int i = start; i < text.Length;)
+            {
+                int codePoint = Unicode.CodePoints.At(text, i, out int size);
+                int kind = Unicode.Categories.IsRustWord(codePoint) ? 1 : Unicode.Categories.IsWhiteSpace(codePoint) ? 0 : 2;
+                if (kind != runKind)
+                {
+                    AddRun(runStart, i, runKind, result);
+                    (runStart, runKind) = (i, kind);
+                }
+                i += size;
+            }
+            AddRun(runStart, text.Length, runKind, result);
+        }
+        return new Words(words.Text, words.AtOrigin, result);
+    }
+
+    private static void AddRun(int start, int end, int kind, List<(int, int)> words)
+    {
+        if (kind != 0 && end > start)
+        {
+            words.Add((start, end - start));
+        }
+    }
+}
+
 /// <summary>Cuts pieces of a fixed number of code points.</summary>
 internal sealed class FixedLengthPreTokenizer(int pieceLength) : PreTokenizer
 {

@@ -11,8 +11,7 @@ internal sealed class SentencePieceDecoder : IdDecoder
     private readonly SentencePieceModel _model;
     private readonly IReadOnlyDictionary<int, AddedToken> _added;
     private readonly StringBuilder _output;
-    private readonly Utf8Stream _bytes = new();
-    private readonly Action<ReadOnlySpan<char>> _emit;
+    private readonly ByteTokenStream _bytes;
     private bool _atStart = true;
     private bool _sawPrefix;
     private bool _anyText;
@@ -22,7 +21,7 @@ internal sealed class SentencePieceDecoder : IdDecoder
         _model = model;
         _added = added;
         _output = output;
-        _emit = Emit;
+        _bytes = new ByteTokenStream(Emit);
     }
 
     public override void Write(int id)
@@ -30,7 +29,7 @@ internal sealed class SentencePieceDecoder : IdDecoder
         Piece? piece = id >= 0 && id < _model.Pieces.Count ? _model.Pieces[id] : null;
         if (piece is { Type: PieceType.Byte } && ByteFallbackDecoder.TryParse(piece.Value.Text, out byte value))
         {
-            _bytes.Write([value], _emit);
+            _bytes.Write(value);
             return;
         }
         string? added = piece is null ? _added.GetValueOrDefault(id)?.Content : null;
@@ -38,7 +37,7 @@ internal sealed class SentencePieceDecoder : IdDecoder
         {
             return;
         }
-        _bytes.Flush(_emit);
+        _bytes.Flush();
         if (_sawPrefix || _anyText)
         {
             _atStart = false;
@@ -46,7 +45,7 @@ internal sealed class SentencePieceDecoder : IdDecoder
         Emit(added ?? Surface(piece!.Value));
     }
 
-    public override void Finish() => _bytes.Flush(_emit);
+    public override void Finish() => _bytes.Flush();
 
     private string Surface(Piece piece)
     {

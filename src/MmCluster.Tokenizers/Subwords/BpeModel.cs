@@ -43,6 +43,7 @@ internal sealed class BpeModel : SubwordModel
         public bool InUse { get; set; }
     }
 
+    private const char Space = '▁';
     private const int ScratchLimit = 1 << 16;
 
     [ThreadStatic]
@@ -51,6 +52,7 @@ internal sealed class BpeModel : SubwordModel
     private readonly Dictionary<(int Left, int Right), (int Rank, int Id)> _merges;
     private readonly BpeOptions _options;
     private readonly int?[] _byteTokens;
+    private readonly bool _cutsAtSpace;
     private readonly WordCache _cache = new();
     private readonly WordCache _guardedCache = new();
 
@@ -60,6 +62,10 @@ internal sealed class BpeModel : SubwordModel
         _merges = merges;
         _options = options;
         _byteTokens = ByteTokens(vocabulary);
+        // Where nothing merges across the start of a word, text that comes as one long word can be cut there: the result is
+        // the same, the heap stays small and the cache works.
+        _cutsAtSpace = vocabulary.IdOf("▁") is not null && options.ContinuingPrefix.Length + options.EndOfWordSuffix.Length == 0
+            && !merges.Keys.Any(pair => vocabulary.TokenOf(pair.Right)!.StartsWith(Space) && !vocabulary.TokenOf(pair.Left)!.EndsWith(Space));
     }
 
     /// <inheritdoc/>
@@ -77,6 +83,24 @@ internal sealed class BpeModel : SubwordModel
             ids.Add(whole);
             return;
         }
+        while (_cutsAtSpace && NextCut(word) is > 0 and var cut)
+        {
+            SplitWhole(word[..cut], forbidden, ids);
+            word = word[cut..];
+        }
+        SplitWhole(word, forbidden, ids);
+    }
+
+    /// <summary>Where a metaspace follows another character first, or -1.</summary>
+    internal static int NextCut(ReadOnlySpan<char> word)
+    {
+        int letter = word.IndexOfAnyExcept(Space);
+        int space = letter < 0 ? -1 : word[letter..].IndexOf(Space);
+        return space < 0 ? -1 : letter + space;
+    }
+
+    private void SplitWhole(ReadOnlySpan<char> word, IReadOnlySet<int>? forbidden, List<int> ids)
+    {
         // The forbidden ids of a tokenizer never change, so one cache per kind of text suffices.
         WordCache cache = forbidden is null ? _cache : _guardedCache;
         if (cache.TryGet(word, out int[]? known))

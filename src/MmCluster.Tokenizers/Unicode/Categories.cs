@@ -26,6 +26,9 @@ internal static class Categories
     public const uint Separator = 1u << (int)UnicodeCategory.SpaceSeparator
         | 1u << (int)UnicodeCategory.LineSeparator | 1u << (int)UnicodeCategory.ParagraphSeparator;
 
+    /// <summary>Control, format, private use and surrogates, but not what is unassigned.</summary>
+    public const uint AssignedOther = Other & ~(1u << (int)UnicodeCategory.OtherNotAssigned);
+
     public const uint Other = 1u << (int)UnicodeCategory.Control | 1u << (int)UnicodeCategory.Format
         | 1u << (int)UnicodeCategory.Surrogate | 1u << (int)UnicodeCategory.PrivateUse
         | 1u << (int)UnicodeCategory.OtherNotAssigned;
@@ -55,6 +58,13 @@ internal static class Categories
         // Other_Alphabetic outside L, M and Nl: circled and squared letters.
         || codePoint is (>= 0x24B6 and <= 0x24E9) or (>= 0x1F130 and <= 0x1F149) or (>= 0x1F150 and <= 0x1F169)
             or (>= 0x1F170 and <= 0x1F189);
+
+    /// <summary>What \w means to Oniguruma: to UTS 18's set it adds the superscript and fraction digits of Latin-1.</summary>
+    public static bool IsOnigurumaWord(int codePoint) =>
+        IsWord(codePoint) || codePoint is 0xB2 or 0xB3 or 0xB9 or (>= 0xBC and <= 0xBE);
+
+    /// <summary>What \w means to Rust's regex: to UTS 18's set it adds the joiners.</summary>
+    public static bool IsRustWord(int codePoint) => IsWord(codePoint) || codePoint is 0x200C or 0x200D;
 
     private static byte[] BuildBmp()
     {
