@@ -1,0 +1,58 @@
+using System.Collections.Concurrent;
+using Orleans.Runtime.Membership;
+using Orleans.Runtime.Messaging;
+
+namespace Orleans.Runtime.Silo;
+
+/// <summary>Which silo a client is connected to, asked of all silos when it is not known; and where its calls went.</summary>
+internal sealed class ClientLocator(SiloServices services, IMembershipView membership)
+{
+    private static readonly TimeSpan AskTimeout = TimeSpan.FromSeconds(5);
+
+    private readonly ConcurrentDictionary<Guid, SiloAddress> _gateways = new();
+    private readonly ConcurrentDictionary<(Guid Client, ulong Id), SiloAddress> _forwarded = new();
+
+    public async Task<SiloAddress?> FindAsync(Guid client)
+    {
+        SiloAddress[] silos = [.. membership.CurrentSnapshot.Members.Values
+            .Where(member => member.Status is SiloStatus.Active or SiloStatus.ShuttingDown && !member.SiloAddress.Equals(services.Self))
+            .Select(member => member.SiloAddress)];
+        if (_gateways.TryGetValue(client, out SiloAddress? known) && silos.Contains(known) && await HasClientAsync(known, client))
+        {
+            return known;
+        }
+        bool[] answers = await Task.WhenAll(silos.Select(silo => HasClientAsync(silo, client)));
+        int index = Array.IndexOf(answers, true);
+        if (index < 0)
+        {
+            _gateways.TryRemove(client, out _);
+            return null;
+        }
+        return _gateways[client] = silos[index];
+    }
+
+    /// <summary>Remembers where a client's call went that it may cancel.</summary>
+    public void OnForwarded(Request request, SiloAddress silo)
+    {
+        if (request.OriginSilo is null && request.OriginClient != Guid.Empty && (request.Method.Traits & MethodTraits.Cancellable) != 0)
+        {
+            _forwarded[(request.OriginClient, request.CorrelationId)] = silo;
+        }
+    }
+
+    public bool TryGetForwarded(Guid client, ulong id, out SiloAddress silo) => _forwarded.TryGetValue((client, id), out silo!);
+
+    public void OnAnswered(Guid client, ulong id) => _forwarded.TryRemove((client, id), out _);
+
+    private async Task<bool> HasClientAsync(SiloAddress silo, Guid client)
+    {
+        try
+        {
+            return await services.Runtime.References.Service<IMembershipPeer>(silo).HasClient(client).AsTask().WaitAsync(AskTimeout, services.Time);
+        }
+        catch (Exception error) when (error is OrleansException or TimeoutException)
+        {
+            return false;
+        }
+    }
+}
