@@ -16,6 +16,7 @@ python3 train.py --out "$scratch/language" --language --init ../../models/mini/m
 python3 export.py "$scratch/language/state.pt"
 python3 check.py "$scratch/language/state.pt"
 python3 evaluate.py --report log/report.json
+python3 make_items.py
 python3 make_demo.py
 python3 ../../tests/goldens/mini/make.py
 cp "$scratch/all/train.log" log/train.jsonl
