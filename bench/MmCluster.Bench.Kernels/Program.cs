@@ -5,7 +5,7 @@ using MmCluster.Tensors;
 
 // Products of a 1.1B LLaMA's shapes: for each weight format and number of rows the best and the median pass over two layers and the head,
 // against the machine's multiply-adds and reads measured between the passes.
-// dotnet run -c Release --project bench/MmCluster.Bench.Kernels -- [--threads 2] [--dtypes bf16,q8_0] [--rows 1,8,256] [--rounds 9] [--shapes] [--only o] [--other]
+// dotnet run -c Release --project bench/MmCluster.Bench.Kernels -- [--threads 2] [--dtypes bf16,q8_0] [--rows 1,8,256] [--rounds 9] [--shapes] [--only o] [--other] [--pack]
 CultureInfo.DefaultThreadCurrentCulture = CultureInfo.CurrentCulture = CultureInfo.InvariantCulture;
 string Option(string name, string value)
 {
@@ -27,6 +27,12 @@ for (int i = 0; i < 20; i++)
 }
 
 Console.WriteLine($"threads {threads}, peak {limits.Peak():f0} GFLOP/s, read {limits.Read():f1} GB/s, region {limits.Region():f0} ns");
+if (args.Contains("--pack"))
+{
+    PackWork.Run(rounds);
+    return;
+}
+
 if (args.Contains("--other"))
 {
     OtherWork.Run(rounds);

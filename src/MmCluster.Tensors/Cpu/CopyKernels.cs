@@ -37,13 +37,21 @@ internal static unsafe class CopyKernels
     /// <summary>Widens F16, BF16 or F32 values to dense F32.</summary>
     internal static void Widen(DType dtype, byte* source, long step, float* destination, int n)
     {
-        if (dtype == DType.F32 && step == 1)
+        if (step != 1)
+        {
+            Convert(dtype, source, step, DType.F32, (byte*)destination, 1, n);
+        }
+        else if (dtype == DType.F32)
         {
             Buffer.MemoryCopy(source, destination, n * 4L, n * 4L);
         }
+        else if (dtype == DType.BF16)
+        {
+            HalfKernels.WidenBF16((ushort*)source, destination, n);
+        }
         else
         {
-            Convert(dtype, source, step, DType.F32, (byte*)destination, 1, n);
+            HalfKernels.WidenF16((ushort*)source, destination, n);
         }
     }
 
@@ -74,6 +82,11 @@ internal static unsafe class CopyKernels
 
     private static void Convert(DType sourceType, byte* s, long sourceStep, DType destinationType, byte* d, long destinationStep, int n)
     {
+        if (sourceStep == 1 && destinationStep == 1 && HalfKernels.TryConvert(sourceType, s, destinationType, d, n))
+        {
+            return;
+        }
+
         switch (sourceType)
         {
             case DType.F32: To<float, FromF32>((float*)s, sourceStep, destinationType, d, destinationStep, n); break;

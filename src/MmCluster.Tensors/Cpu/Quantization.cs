@@ -1,3 +1,7 @@
+using System.Numerics;
+using System.Runtime.Intrinsics;
+using MmCluster.Tensors.Cpu.Simd;
+
 namespace MmCluster.Tensors.Cpu;
 
 /// <summary>
@@ -56,45 +60,58 @@ internal static unsafe class Quantization
     /// <summary>d = amax / 127; values round half away from zero.</summary>
     internal static Half QuantizeQ8(float* x, sbyte* values)
     {
-        float largest = 0;
-        for (int j = 0; j < 32; j++)
-        {
-            largest = MathF.Max(largest, MathF.Abs(x[j]));
-        }
-
-        float d = largest / 127;
-        float inverse = d != 0 ? 1 / d : 0;
-        for (int j = 0; j < 32; j++)
-        {
-            values[j] = (sbyte)MathF.Round(x[j] * inverse, MidpointRounding.AwayFromZero);
-        }
-
+        float d = LargestMagnitude(x) / 127;
+        Vector256<float> inverse = Vector256.Create(d != 0 ? 1 / d : 0);
+        Vector256<int> a = RoundAway(Vector256.Load(x) * inverse), b = RoundAway(Vector256.Load(x + 8) * inverse);
+        Vector256<int> c = RoundAway(Vector256.Load(x + 16) * inverse), e = RoundAway(Vector256.Load(x + 24) * inverse);
+        Vector256.Narrow(Vector256.Narrow(a, b), Vector256.Narrow(c, e)).Store(values);
         return (Half)d;
     }
 
-    /// <summary>d = the value of largest magnitude / -8; values are trunc(x / d + 8.5), at most 15.</summary>
+    /// <summary>d = the value of largest magnitude (the first of equals) / -8; values are trunc(x / d + 8.5), at most 15.</summary>
     internal static Half QuantizeQ4(float* x, byte* nibbles)
     {
-        float largest = 0;
-        float signed = 0;
-        for (int j = 0; j < 32; j++)
+        float d = First(x, LargestMagnitude(x)) / -8;
+        Vector256<float> inverse = Vector256.Create(d != 0 ? 1 / d : 0);
+        Vector256<int> a = Nibbles(x, inverse) | (Nibbles(x + 16, inverse) << 4);
+        Vector256<int> b = Nibbles(x + 8, inverse) | (Nibbles(x + 24, inverse) << 4);
+        Vector256<ushort> pairs = Vector256.Narrow(a, b).AsUInt16();
+        Vector128.Narrow(pairs.GetLower(), pairs.GetUpper()).Store(nibbles);
+        return (Half)d;
+    }
+
+    private static Vector256<int> Nibbles(float* x, Vector256<float> inverse) =>
+        Vector256.Min(Vector256.Create(15), Vector256.ConvertToInt32((Vector256.Load(x) * inverse) + Vector256.Create(8.5f)));
+
+    private static float LargestMagnitude(float* x)
+    {
+        Vector256<float> low = Vector256.Max(Vector256.Abs(Vector256.Load(x)), Vector256.Abs(Vector256.Load(x + 8)));
+        Vector256<float> high = Vector256.Max(Vector256.Abs(Vector256.Load(x + 16)), Vector256.Abs(Vector256.Load(x + 24)));
+        Vector256<float> both = Vector256.Max(low, high);
+        return new Vec128(Vector128.Max(both.GetLower(), both.GetUpper())).MaxAcross();
+    }
+
+    // The first value of that magnitude.
+    private static float First(float* x, float magnitude)
+    {
+        Vector256<float> wanted = Vector256.Create(magnitude);
+        for (int i = 0; i < DTypes.BlockLength; i += 8)
         {
-            if (MathF.Abs(x[j]) > largest)
+            uint equal = Vector256.Equals(Vector256.Abs(Vector256.Load(x + i)), wanted).ExtractMostSignificantBits();
+            if (equal != 0)
             {
-                largest = MathF.Abs(x[j]);
-                signed = x[j];
+                return x[i + BitOperations.TrailingZeroCount(equal)];
             }
         }
 
-        float d = signed / -8;
-        float inverse = d != 0 ? 1 / d : 0;
-        for (int j = 0; j < 16; j++)
-        {
-            int low = Math.Min(15, (int)((x[j] * inverse) + 8.5f));
-            int high = Math.Min(15, (int)((x[j + 16] * inverse) + 8.5f));
-            nibbles[j] = (byte)(low | (high << 4));
-        }
+        return 0; // NaN
+    }
 
-        return (Half)d;
+    private static Vector256<int> RoundAway(Vector256<float> x)
+    {
+        Vector256<float> whole = Vector256.Truncate(x);
+        Vector256<float> one = Vector256.ConditionalSelect(Vector256.Create(-0f), x, Vector256<float>.One);
+        Vector256<float> up = Vector256.GreaterThanOrEqual(Vector256.Abs(x - whole), Vector256.Create(0.5f));
+        return Vector256.ConvertToInt32(whole + (up & one));
     }
 }

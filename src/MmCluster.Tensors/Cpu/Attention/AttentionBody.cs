@@ -1,5 +1,4 @@
 using System.Runtime.Intrinsics;
-using MmCluster.Tensors.Cpu.Linear;
 using MmCluster.Tensors.Cpu.Simd;
 
 namespace MmCluster.Tensors.Cpu.Attention;
@@ -112,7 +111,13 @@ internal unsafe struct AttentionBody<T> : IParallelBody where T : unmanaged, IVe
             int d = 0;
             for (; d + 4 <= depth; d += 4)
             {
-                ActivationPacker.Transpose4(from[r] + d, from[r + 1] + d, from[r + 2] + d, from[r + 3] + d, scale, q + (d * padded) + r, padded);
+                Transpose.Four(
+                    Vector128.Load(from[r] + d) * scale,
+                    Vector128.Load(from[r + 1] + d) * scale,
+                    Vector128.Load(from[r + 2] + d) * scale,
+                    Vector128.Load(from[r + 3] + d) * scale,
+                    q + (d * padded) + r,
+                    padded);
             }
 
             for (; d < depth; d++)

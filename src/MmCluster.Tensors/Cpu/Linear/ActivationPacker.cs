@@ -1,6 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
-using System.Runtime.Intrinsics.X86;
+using MmCluster.Tensors.Cpu.Simd;
 
 namespace MmCluster.Tensors.Cpu.Linear;
 
@@ -61,7 +61,7 @@ internal static unsafe class ActivationPacker
         {
             Vector512<float> low = Vector512.Load(x);
             Vector512<float> high = Vector512.Load(x + 16);
-            float top = new Simd.Vec512(Vector512.Max(Vector512.Abs(low), Vector512.Abs(high))).MaxAcross();
+            float top = new Vec512(Vector512.Max(Vector512.Abs(low), Vector512.Abs(high))).MaxAcross();
             scale = top / 32767f;
             Vector512<float> factor = Vector512.Create(top > Smallest ? 32767f / top : 0);
             Vector512<int> lowValues = Vector512.ConvertToInt32(Vector512.Round(low * factor));
@@ -88,25 +88,12 @@ internal static unsafe class ActivationPacker
         return sum;
     }
 
-    /// <summary>Four values of four rows, times a factor, to four columns <paramref name="step"/> apart.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    internal static void Transpose4(float* a, float* b, float* c, float* d, Vector128<float> factor, float* to, int step)
-    {
-        Vector128<float> r0 = Vector128.Load(a) * factor, r1 = Vector128.Load(b) * factor, r2 = Vector128.Load(c) * factor, r3 = Vector128.Load(d) * factor;
-        Vector128<float> t0 = UnpackLow(r0, r1), t1 = UnpackHigh(r0, r1), t2 = UnpackLow(r2, r3), t3 = UnpackHigh(r2, r3);
-        Lower(t0, t2).Store(to);
-        Upper(t0, t2).Store(to + step);
-        Lower(t1, t3).Store(to + (2 * step));
-        Upper(t1, t3).Store(to + (3 * step));
-    }
-
     private static void Interleave4(float* x, long step, int rows, int depth, float* to)
     {
-        Vector128<float> one = Vector128<float>.One;
         int k = 0;
         for (; k + 4 <= depth; k += 4)
         {
-            Transpose4(x + k, x + step + k, x + (2 * step) + k, x + (3 * step) + k, one, to + ((long)k * rows), rows);
+            Transpose.Four(x + k, x + step + k, x + (2 * step) + k, x + (3 * step) + k, to + ((long)k * rows), rows);
         }
 
         for (; k < depth; k++)
@@ -117,22 +104,4 @@ internal static unsafe class ActivationPacker
             }
         }
     }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector128<float> UnpackLow(Vector128<float> a, Vector128<float> b) => Sse.IsSupported
-        ? Sse.UnpackLow(a, b)
-        : Vector128.Create(a[0], b[0], a[1], b[1]);
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector128<float> UnpackHigh(Vector128<float> a, Vector128<float> b) => Sse.IsSupported
-        ? Sse.UnpackHigh(a, b)
-        : Vector128.Create(a[2], b[2], a[3], b[3]);
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector128<float> Lower(Vector128<float> a, Vector128<float> b) =>
-        Sse.IsSupported ? Sse.MoveLowToHigh(a, b) : Vector128.Create(a.GetLower(), b.GetLower());
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector128<float> Upper(Vector128<float> a, Vector128<float> b) =>
-        Sse.IsSupported ? Sse.MoveHighToLow(b, a) : Vector128.Create(a.GetUpper(), b.GetUpper());
 }

@@ -1,4 +1,5 @@
 using System.Runtime.Intrinsics;
+using MmCluster.Tensors.Cpu.Simd;
 
 namespace MmCluster.Tensors.Cpu.Linear;
 
@@ -25,13 +26,14 @@ internal static unsafe class Bf16Panels
                     (low1 | (high1 << 16)).Store(pairs + (c * 16) + 8);
                 }
 
-                uint* to = (uint*)panel + ((long)k * 32) + (half * 16);
-                for (int i = 0; i < 16; i++, to += 32)
+                float* to = (float*)panel + ((long)k * 32) + (half * 16); // bits only: nothing is computed with them
+                var from = (float*)pairs;
+                for (int c = 0; c < 16; c += 4)
                 {
-                    uint* from = pairs + i;
-                    for (int c = 0; c < 16; c += 4)
+                    for (int i = 0; i < 16; i += 4)
                     {
-                        Vector128.Create(from[c * 16], from[(c + 1) * 16], from[(c + 2) * 16], from[(c + 3) * 16]).Store(to + c);
+                        float* first = from + (c * 16) + i;
+                        Transpose.Four(first, first + 16, first + 32, first + 48, to + (i * 32) + c, 32);
                     }
                 }
             }
@@ -43,6 +45,20 @@ internal static unsafe class Bf16Panels
             for (int row = 0; row < 64; row++)
             {
                 to[(row / 32 * 32) + (row % 16 * 2) + (row % 32 / 16)] = rows[row][k];
+            }
+        }
+    }
+
+    /// <summary>Rounds [depth][64] floats into a panel.</summary>
+    internal static void Round(float* x, int depth, byte* panel)
+    {
+        uint* to = (uint*)panel;
+        for (int k = 0; k < depth; k++, x += 64, to += 32)
+        {
+            for (int c = 0; c < 16; c += 4)
+            {
+                (HalfKernels.RoundBF16(Vector128.Load(x + c)) | (HalfKernels.RoundBF16(Vector128.Load(x + c + 16)) << 16)).Store(to + c);
+                (HalfKernels.RoundBF16(Vector128.Load(x + c + 32)) | (HalfKernels.RoundBF16(Vector128.Load(x + c + 48)) << 16)).Store(to + c + 16);
             }
         }
     }

@@ -1,9 +1,11 @@
+using MmCluster.Tensors.Cpu.Simd;
+
 namespace MmCluster.Tensors.Cpu.Linear;
 
 /// <summary>Fills panels from rows of any float or block format, panel by panel: no second copy of the matrix exists at any time.</summary>
 internal unsafe struct WeightPacker : IParallelBody
 {
-    private const int Chunk = 256; // k at a time
+    private const int Chunk = 64; // k at a time
 
     internal struct Source
     {
@@ -72,6 +74,8 @@ internal unsafe struct WeightPacker : IParallelBody
     private readonly void PackFloats(byte* panel, int first, int count)
     {
         float* wide = stackalloc float[Chunk * 64];
+        float* turned = stackalloc float[Chunk * 64];
+        float* rest = stackalloc float[4 * 64]; // the last columns, where fewer than four are left
         new Span<float>(wide, Chunk * 64).Clear();
         for (int k = 0; k < _columns; k += Chunk)
         {
@@ -81,24 +85,27 @@ internal unsafe struct WeightPacker : IParallelBody
                 Widen(first + row, k, depth, wide + (row * Chunk));
             }
 
-            for (int i = 0; i < depth; i++)
+            float* to = _dtype == DType.F32 ? (float*)panel + ((long)k * 64) : turned;
+            for (int row = 0; row < 64; row += 4)
             {
-                if (_dtype == DType.F32)
+                float* from = wide + (row * Chunk);
+                for (int i = 0; i < depth; i += 4)
                 {
-                    float* to = (float*)panel + ((long)(k + i) * 64);
-                    for (int row = 0; row < 64; row++)
+                    float* column = i + 4 <= depth ? to + (i * 64) + row : rest + row;
+                    Transpose.Four(from + i, from + Chunk + i, from + (2 * Chunk) + i, from + (3 * Chunk) + i, column, 64);
+                    if (i + 4 > depth)
                     {
-                        to[row] = wide[(row * Chunk) + i];
+                        for (int j = i; j < depth; j++)
+                        {
+                            new ReadOnlySpan<float>(rest + ((j - i) * 64) + row, 4).CopyTo(new Span<float>(to + (j * 64) + row, 4));
+                        }
                     }
                 }
-                else
-                {
-                    ushort* to = (ushort*)panel + ((long)(k + i) * 64);
-                    for (int row = 0; row < 64; row++)
-                    {
-                        to[(row / 32 * 32) + (row % 16 * 2) + (row % 32 / 16)] = BFloat16.Round(wide[(row * Chunk) + i]);
-                    }
-                }
+            }
+
+            if (_dtype == DType.BF16)
+            {
+                Bf16Panels.Round(turned, depth, panel + ((long)k * 128));
             }
         }
     }
