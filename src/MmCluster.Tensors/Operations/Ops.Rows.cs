@@ -113,7 +113,7 @@ public static partial class Ops
         }
 
         using Tensor moved = MoveLast(x, axis);
-        using Tensor rows = EvenRows(reduction.ToString(), moved);
+        using Tensor rows = EvenRows(Enum.GetName(reduction)!, moved);
         Span<int> kept = stackalloc int[Shape.MaxRank];
         int rank = 0;
         for (int i = 0; i < x.Rank; i++)
