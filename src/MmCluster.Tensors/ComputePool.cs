@@ -57,7 +57,7 @@ public sealed unsafe class ComputePool : IDisposable
     /// <summary>CPUs this process may use: the cgroup's quota or the affinity mask, whichever is smaller.</summary>
     public static int AvailableCpus => Environment.ProcessorCount; // .NET counts both, rounding the quota up
 
-    /// <summary>Ends the workers after the region in progress.</summary>
+    /// <summary>Ends the workers after the region in progress; regions begun later run on their callers' threads alone.</summary>
     public void Dispose()
     {
         lock (_regions)
@@ -73,7 +73,7 @@ public sealed unsafe class ComputePool : IDisposable
     /// <summary>Runs parts 0..<paramref name="parts"/>-1 of a body and returns when all are done.</summary>
     internal void Run<TBody>(int parts, ref TBody body) where TBody : unmanaged, IParallelBody
     {
-        if (parts <= 1 || _workers.Length == 0 || _inside)
+        if (parts <= 1 || _workers.Length == 0 || _inside || _stopping)
         {
             for (int part = 0; part < parts; part++)
             {
@@ -96,7 +96,6 @@ public sealed unsafe class ComputePool : IDisposable
         _regions.Enter();
         try
         {
-            ObjectDisposedException.ThrowIf(_stopping, this);
             _body = body;
             _invoke = invoke;
             _failure = null;

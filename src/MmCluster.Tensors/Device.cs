@@ -18,7 +18,7 @@ public sealed class Device
 
     /// <summary>
     /// Threads that operations on this device use, the caller's included; all CPUs of the process unless set. Results do not depend on it.
-    /// Set it before work starts: operations in flight fail.
+    /// May be set at any time; operations in flight end on the threads they have.
     /// </summary>
     /// <exception cref="ArgumentOutOfRangeException">Below 1 or above 1024.</exception>
     public int Threads
