@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using System.Text;
 using MmCluster.Engine;
+using MmCluster.Engine.Hosting;
 using MmCluster.Gateway.Models;
 using MmCluster.Models;
 
@@ -20,12 +21,12 @@ internal sealed class EchoModel : IServedModel
     /// <summary>The entry that fails, or null.</summary>
     public int? FailAt { get; init; }
 
-    public List<GenerationRequest> Seen { get; } = [];
+    public List<ModelRequest> Seen { get; } = [];
 
     public string TokenText(int token) => $"t{token}";
 
     public async IAsyncEnumerable<SequenceOutput> GenerateAsync(
-        GenerationRequest request, [EnumeratorCancellation] CancellationToken cancellationToken)
+        ModelRequest request, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         lock (Seen)
         {
@@ -54,12 +55,16 @@ internal sealed class EchoModel : IServedModel
         }
     }
 
-    private static string[] Words(GenerationInput input) => input switch
+    private static string[] Words(ModelInput input) => input switch
     {
-        GenerationInput.Tokens tokens => [.. tokens.Ids.ToArray().Select(id => $"<{id}>")],
-        GenerationInput.Text text => [.. text.Prompt.Split(' ').Select(word => word + " ")],
-        GenerationInput.Chat chat => [.. chat.Messages[^1].Parts.Select(part =>
-            part.Text ?? $"[{chat.Media[part.MediaIndex!.Value].Kind}:{Encoding.ASCII.GetString(chat.Media[part.MediaIndex.Value].Bytes.Span)}]")],
+        ModelInput.Tokens tokens => [.. tokens.Ids.ToArray().Select(id => $"<{id}>")],
+        ModelInput.Text text => [.. text.Prompt.Split(' ').Select(word => word + " ")],
+        ModelInput.Chat chat => [.. chat.Turns[^1].Parts.Select(part => part switch
+        {
+            ChatPart.Text text => text.Value,
+            ChatPart.Media media => $"[{media.Item.Modality}:{Encoding.ASCII.GetString(media.Item.Bytes.Span)}]",
+            _ => throw new ArgumentOutOfRangeException(nameof(input)),
+        })],
         _ => throw new ArgumentOutOfRangeException(nameof(input)),
     };
 }

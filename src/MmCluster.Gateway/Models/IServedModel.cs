@@ -1,4 +1,5 @@
 using MmCluster.Engine;
+using MmCluster.Engine.Hosting;
 
 namespace MmCluster.Gateway.Models;
 
@@ -25,7 +26,7 @@ public interface IServedModel
     /// early, or cancelling, frees the request's work.
     /// </summary>
     /// <exception cref="MmCluster.Models.MmException">Refused before the first entry; later failures are entries of finish Error.</exception>
-    IAsyncEnumerable<SequenceOutput> GenerateAsync(GenerationRequest request, CancellationToken cancellationToken);
+    IAsyncEnumerable<SequenceOutput> GenerateAsync(ModelRequest request, CancellationToken cancellationToken);
 }
 
 /// <summary>What /v1/models tells about a model.</summary>

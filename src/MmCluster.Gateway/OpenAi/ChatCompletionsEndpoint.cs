@@ -1,4 +1,5 @@
 using MmCluster.Engine;
+using MmCluster.Engine.Hosting;
 using MmCluster.Gateway.Hosting;
 using MmCluster.Gateway.Metrics;
 using MmCluster.Gateway.Models;
@@ -18,6 +19,6 @@ internal sealed class ChatCompletionsEndpoint(ServedModels models, GatewayOption
     protected override AnswerWriter Writer(string id, string model, long created, bool returnTokenIds, Func<int, string> tokenText) =>
         new ChatWriter(id, model, created, returnTokenIds, tokenText);
 
-    protected override IReadOnlyList<GenerationInput> ReadInputs(FieldReader fields) =>
+    protected override IReadOnlyList<ModelInput> ReadInputs(FieldReader fields) =>
         [new ChatMessageReader(new MediaUrlReader(_maxMediaBytes)).Read(fields)];
 }

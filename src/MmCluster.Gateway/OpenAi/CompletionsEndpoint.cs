@@ -1,5 +1,6 @@
 using System.Text.Json;
 using MmCluster.Engine;
+using MmCluster.Engine.Hosting;
 using MmCluster.Gateway.Hosting;
 using MmCluster.Gateway.Metrics;
 using MmCluster.Gateway.Models;
@@ -20,7 +21,7 @@ internal sealed class CompletionsEndpoint(ServedModels models, GatewayOptions op
     protected override AnswerWriter Writer(string id, string model, long created, bool returnTokenIds, Func<int, string> tokenText) =>
         new CompletionWriter(id, model, created, returnTokenIds, tokenText);
 
-    protected override IReadOnlyList<GenerationInput> ReadInputs(FieldReader fields)
+    protected override IReadOnlyList<ModelInput> ReadInputs(FieldReader fields)
     {
         JsonElement prompt = fields.Field("prompt") ?? throw fields.Missing("prompt");
         if (One(prompt) is { } one)
@@ -29,7 +30,7 @@ internal sealed class CompletionsEndpoint(ServedModels models, GatewayOptions op
         }
         if (prompt.ValueKind == JsonValueKind.Array && prompt.GetArrayLength() is > 0 and <= MaxPrompts)
         {
-            GenerationInput?[] many = [.. prompt.EnumerateArray().Select(One)];
+            ModelInput?[] many = [.. prompt.EnumerateArray().Select(One)];
             if (many.All(input => input is not null))
             {
                 return many!;
@@ -38,10 +39,10 @@ internal sealed class CompletionsEndpoint(ServedModels models, GatewayOptions op
         throw fields.Bad("prompt", $"a string, an array of token ids, or an array of at most {MaxPrompts} of these", prompt);
     }
 
-    private static GenerationInput? One(JsonElement prompt) => prompt.ValueKind switch
+    private static ModelInput? One(JsonElement prompt) => prompt.ValueKind switch
     {
-        JsonValueKind.String => new GenerationInput.Text(prompt.GetString()!),
-        JsonValueKind.Array when prompt.GetArrayLength() > 0 && FieldReader.TryInts(prompt) is { } ids => new GenerationInput.Tokens(ids),
+        JsonValueKind.String => new ModelInput.Text(prompt.GetString()!),
+        JsonValueKind.Array when prompt.GetArrayLength() > 0 && FieldReader.TryInts(prompt) is { } ids => new ModelInput.Tokens(ids),
         _ => null,
     };
 }

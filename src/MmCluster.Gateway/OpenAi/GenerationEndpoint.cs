@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Microsoft.AspNetCore.Http;
 using MmCluster.Engine;
+using MmCluster.Engine.Hosting;
 using MmCluster.Gateway.Hosting;
 using MmCluster.Gateway.Metrics;
 using MmCluster.Gateway.Models;
@@ -35,7 +36,7 @@ internal abstract class GenerationEndpoint(ServedModels models, GatewayOptions o
     protected abstract SamplingParameters Defaults(SamplingParameters model);
 
     /// <summary>The inputs of a request; each gets its own choices.</summary>
-    protected abstract IReadOnlyList<GenerationInput> ReadInputs(FieldReader fields);
+    protected abstract IReadOnlyList<ModelInput> ReadInputs(FieldReader fields);
 
     /// <summary>Writes answers in this endpoint's form.</summary>
     protected abstract AnswerWriter Writer(string id, string model, long created, bool returnTokenIds, Func<int, string> tokenText);
@@ -44,13 +45,13 @@ internal abstract class GenerationEndpoint(ServedModels models, GatewayOptions o
     {
         IServedModel model = models.Find(fields.String("model"));
         SamplingParameters sampling = SamplingReader.Read(fields, Defaults(model.DefaultSampling), DrawSeed);
-        IReadOnlyList<GenerationInput> inputs = ReadInputs(fields);
+        IReadOnlyList<ModelInput> inputs = ReadInputs(fields);
         string id = RequestId(http);
         bool stream = fields.Bool("stream");
         bool includeUsage = fields.Object("stream_options")?.Bool("include_usage") ?? false;
         int priority = fields.Int("priority", int.MinValue, int.MaxValue) ?? 0;
         string salt = fields.String("cache_salt") ?? "";
-        GenerationRequest[] requests = [.. inputs.Select((input, index) => new GenerationRequest
+        ModelRequest[] requests = [.. inputs.Select((input, index) => new ModelRequest
         {
             Id = inputs.Count == 1 ? id : $"{id}-{index}",
             Input = input,

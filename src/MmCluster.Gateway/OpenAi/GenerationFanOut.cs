@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using System.Threading.Channels;
 using MmCluster.Engine;
+using MmCluster.Engine.Hosting;
 using MmCluster.Gateway.Models;
 
 namespace MmCluster.Gateway.OpenAi;
@@ -10,14 +11,14 @@ internal static class GenerationFanOut
 {
     /// <summary>Entries of all requests; a request's choices are numbered behind those of the requests before it.</summary>
     public static IAsyncEnumerable<SequenceOutput> RunAsync(
-        IServedModel model, IReadOnlyList<GenerationRequest> requests, int choices, CancellationToken cancellationToken) =>
+        IServedModel model, IReadOnlyList<ModelRequest> requests, int choices, CancellationToken cancellationToken) =>
         requests.Count == 1
             ? model.GenerateAsync(requests[0], cancellationToken)
             : JoinAsync(model, requests, choices, cancellationToken);
 
     private static async IAsyncEnumerable<SequenceOutput> JoinAsync(
         IServedModel model,
-        IReadOnlyList<GenerationRequest> requests,
+        IReadOnlyList<ModelRequest> requests,
         int choices,
         [EnumeratorCancellation] CancellationToken cancellationToken)
     {
@@ -38,7 +39,7 @@ internal static class GenerationFanOut
             await stop.CancelAsync();
         }
 
-        async Task PumpAsync(GenerationRequest request, int firstChoice)
+        async Task PumpAsync(ModelRequest request, int firstChoice)
         {
             await foreach (SequenceOutput output in model.GenerateAsync(request, stop.Token))
             {

@@ -14,7 +14,7 @@ public sealed class ChatCompletionsTests
         await using TestGateway gateway = await TestGateway.StartAsync(new EchoModel());
         (int status, JsonElement body) = await gateway.PostAsync("/v1/chat/completions", WithPicture);
         Assert.Equal(200, status);
-        Assert.Equal("[image:PNG]what?", body.GetProperty("choices")[0].GetProperty("message").GetProperty("content").GetString());
+        Assert.Equal("[Image:PNG]what?", body.GetProperty("choices")[0].GetProperty("message").GetProperty("content").GetString());
     }
 
     [Fact]

@@ -1,5 +1,6 @@
 using System.Text.Json;
-using MmCluster.Gateway.Models;
+
+using MmCluster.Engine.Hosting;
 
 namespace MmCluster.Gateway.Tests.OpenAi;
 
@@ -43,7 +44,7 @@ public sealed class CompletionsTests
         var model = new EchoModel();
         await using TestGateway gateway = await TestGateway.StartAsync(model);
         await gateway.PostAsync("/v1/completions", """{"prompt":"a","top_k":7,"seed":-1,"stop":"x"}""");
-        GenerationRequest seen = Assert.Single(model.Seen);
+        ModelRequest seen = Assert.Single(model.Seen);
         Assert.Equal((0.25f, 7, ulong.MaxValue, 16), (seen.Sampling.Temperature, seen.Sampling.TopK, seen.Sampling.Seed, seen.Sampling.MaxTokens));
         Assert.Equal(["x"], seen.Sampling.Stop);
     }

@@ -1,0 +1,36 @@
+using MmCluster.Engine;
+using MmCluster.Engine.Hosting;
+
+namespace MmCluster.Gateway.Models;
+
+/// <summary>A model whose engine lives in this process. Does not own it.</summary>
+public sealed class LocalServedModel(string id, LocalModel model, DateTimeOffset created) : IServedModel
+{
+    private volatile bool _ready;
+
+    /// <inheritdoc/>
+    public string Id => id;
+
+    /// <inheritdoc/>
+    public ServedModelInfo Info { get; } = new(created, model.MaxLength, model.VocabularySize);
+
+    /// <inheritdoc/>
+    public bool Ready => _ready;
+
+    /// <inheritdoc/>
+    public SamplingParameters DefaultSampling => model.DefaultSampling;
+
+    /// <inheritdoc/>
+    public string TokenText(int token) => model.Tokenizer?.Decode([token], skipSpecialTokens: false) ?? "";
+
+    /// <inheritdoc/>
+    public IAsyncEnumerable<SequenceOutput> GenerateAsync(ModelRequest request, CancellationToken cancellationToken) =>
+        model.GenerateAsync(request, cancellationToken);
+
+    /// <summary>Runs a warm-up step, after which the model is ready.</summary>
+    public async Task WarmUpAsync(CancellationToken cancellationToken)
+    {
+        await model.WarmUpAsync(cancellationToken);
+        _ready = true;
+    }
+}
