@@ -106,7 +106,7 @@ internal sealed class PromptBuilder(Tokenizer? tokenizer, PromptCard card, strin
     {
         bool apart = card.SplitAtMedia || placeholderId is null;
         List<int?> ids = apart ? TokenizeApart(segments, words, addSpecial) : [.. words
-            .Encode([.. segments.Select(segment => segment ?? new TextSegment(placeholder!, true))], addSpecial)
+            .EncodeSegments([.. segments.Select(segment => segment ?? new TextSegment(placeholder!, true))], addSpecial)
             .Select(id => id == placeholderId ? (int?)null : id)];
         int gaps = ids.Count(id => id is null);
         if (gaps != media.Length)
@@ -144,7 +144,7 @@ internal sealed class PromptBuilder(Tokenizer? tokenizer, PromptCard card, strin
                 run.Add(text);
                 continue;
             }
-            ids.AddRange(words.Encode(run, first).Select(id => (int?)id));
+            ids.AddRange(words.EncodeSegments(run, first).Select(id => (int?)id));
             ids.Add(null);
             run.Clear();
             first = false;

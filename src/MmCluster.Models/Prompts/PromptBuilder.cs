@@ -90,7 +90,7 @@ public sealed class PromptBuilder
             ? new ChatTemplateInput { Messages = rendered, AddGenerationPrompt = true }
             : options with { Messages = rendered });
         bool hasBos = _tokenizer.Config.BosToken is { Length: > 0 } bos && prompt.Text.StartsWith(bos, StringComparison.Ordinal);
-        return Place(_tokenizer.Encode(prompt.Segments, addSpecialTokens: takesMedia && !hasBos), media);
+        return Place(_tokenizer.EncodeSegments(prompt.Segments, addSpecialTokens: takesMedia && !hasBos), media);
     }
 
     private static JsonNode Content(ChatMessage message, bool takesMedia)
@@ -152,12 +152,12 @@ public sealed class PromptBuilder
                 whole.Add(new TextSegment(_placeholder!, ParseSpecial: true));
                 whole.AddRange(chunk);
             }
-            return Place(_tokenizer.Encode(whole, addSpecialTokens: true), media);
+            return Place(_tokenizer.EncodeSegments(whole, addSpecialTokens: true), media);
         }
         List<PromptSegment> segments = [];
         for (int i = 0; i < chunks.Count; i++)
         {
-            int[] ids = _tokenizer.Encode(chunks[i], addSpecialTokens: true);
+            int[] ids = _tokenizer.EncodeSegments(chunks[i], addSpecialTokens: true);
             Add(segments, i > 0 && ids.Length > 0 && ids[0] == _tokenizer.BosId ? ids[1..] : ids);
             if (i < media.Length)
             {
