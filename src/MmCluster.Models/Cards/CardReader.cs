@@ -16,6 +16,7 @@ public static class CardReader
         ["llama"] = KeyLayouts.Llama,
         ["opt"] = KeyLayouts.Opt,
         ["t5"] = KeyLayouts.T5,
+        ["blip2"] = KeyLayouts.Blip2,
         ["clip_vision"] = KeyLayouts.ClipVision,
         ["clip_text"] = KeyLayouts.ClipText,
         ["llava"] = KeyLayouts.Llava,

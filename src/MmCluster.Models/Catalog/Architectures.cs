@@ -20,6 +20,7 @@ public static class Architectures
         ["CLIPVisionModel"] = _ => [ClipVision("", KeyLayouts.ClipVision)],
         ["CLIPModel"] = _ => [ClipVision("vision_config", KeyLayouts.ClipVision)],
         ["LlavaForConditionalGeneration"] = Llava,
+        ["Blip2ForConditionalGeneration"] = Blip2,
     };
 
     // Language models inside others are named by model_type.
@@ -29,6 +30,7 @@ public static class Architectures
         ["mistral"] = "llama",
         ["qwen2"] = "llama",
         ["opt"] = "opt",
+        ["t5"] = "t5",
     };
 
     /// <summary>Class names that are known.</summary>
@@ -58,11 +60,6 @@ public static class Architectures
         {
             throw new NotSupportedException($"{vision.Place}: model_type '{visionType}' is not known; known: clip_vision_model");
         }
-        string textType = text.TextOr("llama", "model_type");
-        if (!TextNetworks.TryGetValue(textType, out string? network))
-        {
-            throw new NotSupportedException($"{text.Place}: model_type '{textType}' is not known; known: {string.Join(", ", TextNetworks.Keys)}");
-        }
         IReadOnlyList<int> layers = config.Wholes("vision_feature_layer");
         JsonObject features = new()
         {
@@ -87,9 +84,45 @@ public static class Architectures
                 Prefix = "multi_modal_projector.",
                 Keys = KeyLayouts.Llava,
             },
-            Backbone(network, KeyLayouts.Llava) with { ConfigSection = "text_config", Prefix = "language_model.", From = ["multi_modal_projector"] },
+            Backbone(TextNetwork(text, "llama"), KeyLayouts.Llava) with { Config = Tied(config, text), ConfigSection = "text_config", Prefix = "language_model.", From = ["multi_modal_projector"] },
         ];
     }
+
+    // The tower, the Q-Former and its projection; the language model is an OPT or a T5.
+    private static IReadOnlyList<ComponentCard> Blip2(ModelConfig config)
+    {
+        ModelConfig text = config.Section("text_config");
+        return
+        [
+            new ComponentCard
+            {
+                Name = "vision_model", Kind = ComponentKind.Encoder, Network = "blip_vision", Modality = Modality.Image,
+                ConfigSection = "vision_config", Prefix = "vision_model.", Keys = KeyLayouts.Blip2, Placeholder = "<image>",
+            },
+            new ComponentCard { Name = "qformer", Kind = ComponentKind.Projector, Network = "qformer", From = ["vision_model"], Keys = KeyLayouts.Blip2 },
+            new ComponentCard
+            {
+                Name = "language_projection", Kind = ComponentKind.Projector, Network = "linear_projector", From = ["qformer"],
+                Prefix = "language_projection.", Keys = KeyLayouts.Blip2,
+            },
+            Backbone(TextNetwork(text, "opt"), KeyLayouts.Blip2) with
+            {
+                Config = Tied(config, text), ConfigSection = "text_config", Prefix = "language_model.", From = ["language_projection"],
+            },
+        ];
+    }
+
+    private static string TextNetwork(ModelConfig text, string otherwise)
+    {
+        string type = text.TextOr(otherwise, "model_type");
+        return TextNetworks.TryGetValue(type, out string? network) ? network
+            : throw new NotSupportedException($"{text.Place}: model_type '{type}' is not known; known: {string.Join(", ", TextNetworks.Keys)}");
+    }
+
+    // The outer configuration may tie the embeddings where the text's own does not say it.
+    private static JsonElement? Tied(ModelConfig config, ModelConfig text) => !text.Has("tie_word_embeddings") && config.Has("tie_word_embeddings")
+        ? JsonSerializer.SerializeToElement(new Dictionary<string, bool> { ["tie_word_embeddings"] = config.BoolOr(false, "tie_word_embeddings") })
+        : null;
 
     private static ComponentCard Backbone(string network, KeyMap keys) =>
         new() { Name = "language_model", Kind = ComponentKind.Backbone, Network = network, Keys = keys };

@@ -25,6 +25,7 @@ internal static class Networks
 
     private static readonly Dictionary<string, MakeEncoder> Encoders = new()
     {
+        ["blip_vision"] = (config, weights) => new BlipVisionEncoder(BlipVisionConfig.Read(config), weights),
         ["clip_vision"] = (config, weights) => new ClipVisionEncoder(ClipVisionConfig.Read(config), weights),
     };
 
@@ -32,6 +33,7 @@ internal static class Networks
     {
         ["linear_projector"] = (config, weights, inputs, outputs) => new LinearProjector(config, weights, inputs, outputs),
         ["mlp_projector"] = (config, weights, inputs, outputs) => new MlpProjector(config, weights, inputs, outputs),
+        ["qformer"] = (config, weights, inputs, _) => new QFormerProjector(QFormerConfig.Read(config), weights, inputs),
     };
 
     /// <summary>The backbone network called <paramref name="name"/>.</summary>

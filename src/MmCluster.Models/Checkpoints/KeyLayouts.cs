@@ -22,6 +22,10 @@ public static class KeyLayouts
         .Ignore("encoder.embed_tokens.weight", "decoder.embed_tokens.weight",
             "decoder.block.0.layer.1.EncDecAttention.relative_attention_bias.weight");
 
+    /// <summary>BLIP-2: <c>vision_model.*</c>, <c>query_tokens</c>, <c>qformer.*</c>, <c>language_projection.*</c>, <c>language_model.*</c>.</summary>
+    public static KeyMap Blip2 { get; } = new KeyMap()
+        .Ignore("*.embeddings.position_ids", "language_model.encoder.embed_tokens.weight", "language_model.decoder.embed_tokens.weight");
+
     /// <summary>CLIP's vision tower alone, or out of a whole CLIPModel: <c>embeddings</c>, <c>pre_layrnorm</c>, <c>encoder</c>, <c>post_layernorm</c>.</summary>
     public static KeyMap ClipVision { get; } = new KeyMap()
         .Rename("vision_model.", "")

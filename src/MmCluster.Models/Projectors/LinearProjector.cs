@@ -4,7 +4,7 @@ using MmCluster.Tensors;
 
 namespace MmCluster.Models.Projectors;
 
-/// <summary>LLaVA v1's projector: one linear layer, <c>linear_1</c>.</summary>
+/// <summary>LLaVA v1's projector: one linear layer (so is what follows BLIP-2's Q-Former).</summary>
 public sealed class LinearProjector : IProjector
 {
     private readonly Ownership _owned = new();
@@ -12,12 +12,12 @@ public sealed class LinearProjector : IProjector
 
     /// <summary>Declares its weights.</summary>
     /// <param name="config"><c>multimodal_projector_bias</c>.</param>
-    /// <param name="weights">Where they lie.</param>
+    /// <param name="weights">Where <c>weight</c> and <c>bias</c> lie.</param>
     /// <param name="inputs">Width of the features.</param>
     /// <param name="outputs">Width of the backbone's embeddings.</param>
     public LinearProjector(ModelConfig config, WeightSource weights, int inputs, int outputs)
     {
-        _linear = new Linear(weights.OwnedBy(_owned)["linear_1"], inputs, outputs, config.BoolOr(true, "multimodal_projector_bias"));
+        _linear = new Linear(weights.OwnedBy(_owned), inputs, outputs, config.BoolOr(true, "multimodal_projector_bias"));
         Width = outputs;
     }
 

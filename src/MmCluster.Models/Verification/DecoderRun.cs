@@ -7,7 +7,7 @@ namespace MmCluster.Models.Verification;
 /// <summary>
 /// A decoder-only model, with or without media in its prompt, on padded rows of ids. Everything runs through paged KV, as when serving. Knows
 /// <c>logits</c>, <c>hidden_k</c> (after layer k; 0 is the embeddings), <c>last_hidden</c> (after the final norm), <c>penultimate</c>,
-/// <c>image_features</c> (after the projectors) and <c>greedy</c> (row 0 alone).
+/// <c>greedy</c> (row 0 alone) and what <see cref="MediaRows"/> knows.
 /// </summary>
 internal sealed class DecoderRun : IGoldenRun
 {
@@ -15,7 +15,7 @@ internal sealed class DecoderRun : IGoldenRun
     private readonly IBackbone _backbone;
     private readonly int[,] _ids;
     private readonly int[,]? _mask;
-    private readonly Tensor? _media; // preprocessed pictures
+    private readonly MediaRows _media;
     private readonly Dictionary<int, Tensor> _states = [];
 
     public DecoderRun(LoadedModel model, GoldenCase golden)
@@ -24,7 +24,7 @@ internal sealed class DecoderRun : IGoldenRun
         _backbone = model.Backbone ?? throw new NotSupportedException("the model has no language model");
         _ids = golden.Ids("input_ids");
         _mask = golden.Has("attention_mask") ? golden.Ids("attention_mask") : null;
-        _media = model.Paths.Count > 0 && golden.Has("pixel_values") ? golden.Floats("pixel_values") : null;
+        _media = new MediaRows(model, golden);
     }
 
     private BackboneSpec Spec => _backbone.Spec;
@@ -38,9 +38,8 @@ internal sealed class DecoderRun : IGoldenRun
         "logits" => Compute(() => Logits(State(Spec.LayerCount))),
         "last_hidden" => Compute(() => _backbone.Finish(State(Spec.LayerCount)).Reshape(Rows, Columns, Spec.OutputSize)),
         "penultimate" => State(Spec.LayerCount - 1).Clone(),
-        "image_features" => _media is null ? null : Features(),
         "greedy" => Greedy(checked((int)expected[^1])),
-        _ => HiddenIndex(name) is { } layer ? Output(layer) : null,
+        _ => HiddenIndex(name) is { } layer ? Output(layer) : _media.Output(name),
     };
 
     public void Dispose()
@@ -49,7 +48,7 @@ internal sealed class DecoderRun : IGoldenRun
         {
             state.Dispose();
         }
-        _media?.Dispose();
+        _media.Dispose();
         _model.Dispose();
     }
 
@@ -67,8 +66,6 @@ internal sealed class DecoderRun : IGoldenRun
 
     private Tensor Logits(Tensor state) => _backbone.Logits(_backbone.Finish(state)).Reshape(Rows, Columns, Spec.VocabularySize);
 
-    private Tensor Features() => Compute(() => _model.Paths[0].Features(_media!));
-
     // [B, T, hidden] after so many layers; one pass computes them all.
     private Tensor State(int layer)
     {
@@ -85,7 +82,7 @@ internal sealed class DecoderRun : IGoldenRun
         RaggedRows rows = new(Rows, Columns, _mask, _backbone is OptBackbone);
         using PagedSession session = new(_backbone, rows.Blocks);
         int[] ids = [.. rows.Tokens.Select(token => _ids[token.Row, token.Column])];
-        Tensor hidden = Embed(ids, [.. rows.Tokens], rowsOfMedia: Rows);
+        Tensor hidden = _media.Embed(_backbone, ids, rows.Tokens);
         PagedBatch batch = rows.Batch();
         _states[0] = scope.Keep(rows.Pad(hidden, Rows));
         for (int layer = 0; layer < Spec.LayerCount; layer++)
@@ -93,26 +90,6 @@ internal sealed class DecoderRun : IGoldenRun
             hidden = session.Forward(hidden, batch, layer, layer + 1);
             _states[layer + 1] = scope.Keep(rows.Pad(hidden, Rows));
         }
-    }
-
-    // Features stand at the placeholders in the order of the padded rows.
-    private Tensor Embed(int[] ids, (int Row, int Column)[] places, int rowsOfMedia)
-    {
-        bool[] isMedia = [.. ids.Select(id => _media is not null && id == _model.SpecialTokens.Media)];
-        Tensor embedded = _backbone.Embed(Tensor.From([.. ids.Select((id, i) => isMedia[i] ? 0 : id)], [ids.Length]));
-        if (_media is null)
-        {
-            return embedded;
-        }
-        Tensor features = Features();
-        int items = features.Size(0) * rowsOfMedia / Rows;
-        int[] targets = [.. Enumerable.Range(0, ids.Length).Where(i => isMedia[i]).OrderBy(i => places[i].Row).ThenBy(i => places[i].Column)];
-        if (targets.Length != items * features.Size(1))
-        {
-            throw new InvalidDataException($"the prompt has {targets.Length} media tokens, the features are {items} x {features.Size(1)}");
-        }
-        Tensor rows = features.Slice(0, 0, items).Reshape(targets.Length, features.Size(2));
-        return embedded.ScatterRows(Tensor.From(targets, [targets.Length]), rows);
     }
 
     private Tensor Greedy(int length)
@@ -126,7 +103,7 @@ internal sealed class DecoderRun : IGoldenRun
         {
             using var scope = new TensorScope();
             int[] next = [.. ids[computed..]];
-            Tensor hidden = computed == 0 ? Embed(next, [.. columns.Select(column => (0, column))], rowsOfMedia: 1) : _backbone.Embed(Tensor.From(next, [next.Length]));
+            Tensor hidden = computed == 0 ? _media.Embed(_backbone, next, [.. columns.Select(column => (0, column))]) : _backbone.Embed(Tensor.From(next, [next.Length]));
             Tensor states = session.Forward(hidden, PagedSession.OneSequence(computed, next.Length), 0, Spec.LayerCount);
             computed = ids.Count;
             Tensor logits = _backbone.Logits(_backbone.Finish(states.Slice(0, next.Length - 1)));

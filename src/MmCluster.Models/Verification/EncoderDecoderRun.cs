@@ -5,7 +5,7 @@ using MmCluster.Tensors;
 namespace MmCluster.Models.Verification;
 
 /// <summary>
-/// A text encoder-decoder on padded rows. Knows <c>encoder</c> (its output, masked positions too), <c>logits</c>, <c>last_hidden</c>, <c>hidden_k</c>
+/// An encoder-decoder on padded rows, with or without media in the encoder's input. Knows <c>encoder</c> (its output, masked positions too), <c>logits</c>, <c>last_hidden</c>, <c>hidden_k</c>
 /// of the decoder, and <c>greedy</c> (row 0 alone, from the decoder's start id).
 /// </summary>
 internal sealed class EncoderDecoderRun : IGoldenRun
@@ -16,6 +16,7 @@ internal sealed class EncoderDecoderRun : IGoldenRun
     private readonly int[,]? _mask;
     private readonly int[,]? _decoderIds;
     private readonly int[,]? _decoderMask;
+    private readonly MediaRows _media;
     private readonly Dictionary<int, Tensor> _states = [];
 
     public EncoderDecoderRun(LoadedModel model, GoldenCase golden)
@@ -24,6 +25,7 @@ internal sealed class EncoderDecoderRun : IGoldenRun
         _backbone = model.Backbone as T5Backbone ?? throw new NotSupportedException("the model is no text encoder-decoder");
         _ids = golden.Ids("input_ids");
         _mask = golden.Has("attention_mask") ? golden.Ids("attention_mask") : null;
+        _media = new MediaRows(model, golden);
         _decoderIds = golden.Has("decoder_input_ids") ? golden.Ids("decoder_input_ids") : null;
         _decoderMask = golden.Has("decoder_attention_mask") ? golden.Ids("decoder_attention_mask") : null;
     }
@@ -40,7 +42,7 @@ internal sealed class EncoderDecoderRun : IGoldenRun
         "greedy" => Greedy(checked((int)expected[^1])),
         _ when name.StartsWith("hidden_", StringComparison.Ordinal) && int.TryParse(name.AsSpan(7), out int layer) && layer >= 0 && layer <= Spec.LayerCount =>
             layer == Spec.LayerCount ? Output("last_hidden", expected) : State(layer).Clone(),
-        _ => null,
+        _ => _media.Output(name),
     };
 
     public void Dispose()
@@ -49,6 +51,7 @@ internal sealed class EncoderDecoderRun : IGoldenRun
         {
             state.Dispose();
         }
+        _media.Dispose();
         _model.Dispose();
     }
 
@@ -61,7 +64,8 @@ internal sealed class EncoderDecoderRun : IGoldenRun
     private Tensor Encode()
     {
         using var scope = new TensorScope();
-        Tensor embedded = _backbone.Embed(Flat(_ids)).Reshape(Rows, _ids.GetLength(1), Spec.EmbeddingSize);
+        (int, int)[] places = [.. Enumerable.Range(0, _ids.Length).Select(i => Math.DivRem(i, _ids.GetLength(1)))];
+        Tensor embedded = _media.Embed(_backbone, [.. _ids.Cast<int>()], places).Reshape(Rows, _ids.GetLength(1), Spec.EmbeddingSize);
         Tensor? mask = _mask is null ? null : Flat(_mask).Reshape(Rows, _mask.GetLength(1)).To(DType.Bool);
         return scope.Keep(_backbone.Encode(embedded, mask));
     }

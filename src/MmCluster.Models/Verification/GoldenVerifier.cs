@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using MmCluster.Models.Backbones;
 using MmCluster.Models.Cards;
 using MmCluster.Models.Catalog;
@@ -25,6 +26,13 @@ public static class GoldenVerifier
         ["LlavaForConditionalGeneration"] = (model, golden) => new DecoderRun(model, golden),
         ["T5ForConditionalGeneration"] = (model, golden) => new EncoderDecoderRun(model, golden),
         ["CLIPVisionModel"] = (model, golden) => new VisionRun(model, golden),
+        ["Blip2ForConditionalGeneration"] = (model, golden) => model.Backbone is ICrossBackbone ? new EncoderDecoderRun(model, golden) : new DecoderRun(model, golden),
+    };
+
+    // Classes that are parts of models, not models.
+    private static readonly Dictionary<string, Func<GoldenCase, VerifyOptions, IGoldenRun>> Parts = new()
+    {
+        ["CLIPTextModel"] = (golden, options) => new TextEncoderRun(golden, options),
     };
 
     /// <summary>Compares every case at or below a folder, in the order of names; results come as they are computed.</summary>
@@ -69,10 +77,15 @@ public static class GoldenVerifier
     private static CaseResult VerifyNetwork(string folder, string name, VerifyOptions options)
     {
         using GoldenCase golden = new(folder);
+        if (golden.ClassName is not null && Parts.TryGetValue(golden.ClassName, out Func<GoldenCase, VerifyOptions, IGoldenRun>? startPart))
+        {
+            using IGoldenRun part = startPart(golden, options);
+            return Compare(part, golden, name, options);
+        }
         if (golden.ClassName is null || !Runs.TryGetValue(golden.ClassName, out Func<LoadedModel, GoldenCase, IGoldenRun>? start))
         {
             return new CaseResult(name, CaseStatus.Unsupported, null,
-                $"class {golden.ClassName ?? "unnamed"}; known: {string.Join(", ", Runs.Keys.Order(StringComparer.Ordinal))}");
+                $"class {golden.ClassName ?? "unnamed"}; known: {string.Join(", ", Runs.Keys.Concat(Parts.Keys).Order(StringComparer.Ordinal))}");
         }
         ModelCard card = Architectures.CardFor(ModelConfig.Read(Path.Combine(folder, "config.json")), name, golden.ClassName);
         CaseResult result = Run(card);
@@ -95,9 +108,16 @@ public static class GoldenVerifier
     private static ModelCard WithRoundedFrequencies(ModelCard card) => card with
     {
         Components = [.. card.Components.Select(component => component.Kind == ComponentKind.Backbone
-            ? component with { Config = JsonSerializer.SerializeToElement(new Dictionary<string, string> { [RopeParameters.FrequencyType] = "bfloat16" }) }
+            ? component with { Config = Rounded(component.Config) }
             : component)],
     };
+
+    private static JsonElement Rounded(JsonElement? config)
+    {
+        JsonObject values = config is { } given ? JsonObject.Create(given)! : [];
+        values[RopeParameters.FrequencyType] = "bfloat16";
+        return JsonSerializer.SerializeToElement(values);
+    }
 
     private static CaseResult Compare(IGoldenRun run, GoldenCase golden, string name, VerifyOptions options)
     {

@@ -17,7 +17,7 @@ public sealed class LoadedModelTests : IDisposable
         GoldenCopy.To(_folder, "llama_gqa");
         GoldenCopy.Edit(_folder, "config.json", config => config["architectures"] = new JsonArray("LlamaForCooking"));
         var error = Assert.Throws<NotSupportedException>(() => Load());
-        Assert.StartsWith($"{_folder.File("config.json")}: architecture 'LlamaForCooking' is not known; known: CLIPModel", error.Message);
+        Assert.StartsWith($"{_folder.File("config.json")}: architecture 'LlamaForCooking' is not known; known: Blip2ForConditionalGeneration, CLIPModel", error.Message);
     }
 
     [Fact]

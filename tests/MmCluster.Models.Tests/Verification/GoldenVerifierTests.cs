@@ -17,6 +17,8 @@ public sealed class GoldenVerifierTests : IDisposable
     [InlineData("flan_t5", "encoder greedy logits")]
     [InlineData("clip_vision", "last_hidden penultimate pooled")]
     [InlineData("llava15", "greedy image_features logits")]
+    [InlineData("blip2_opt", "greedy logits qformer vision")]
+    [InlineData("clip_text", "last_hidden pooled")]
     public void Networks_give_what_the_reference_gives(string name, string outputs)
     {
         CaseResult result = Assert.Single(GoldenVerifier.Verify(Repository.Golden(name), new VerifyOptions()));
@@ -64,7 +66,7 @@ public sealed class GoldenVerifierTests : IDisposable
         Edit("config.json", config => config["architectures"] = new JsonArray("SomethingElse"));
         CaseResult result = Assert.Single(GoldenVerifier.Verify(_folder.Path, new VerifyOptions()));
         Assert.Equal(CaseStatus.Unsupported, result.Status);
-        Assert.Contains("class SomethingElse; known: CLIPVisionModel", result.Reason);
+        Assert.Contains("class SomethingElse; known: Blip2ForConditionalGeneration, CLIPTextModel", result.Reason);
     }
 
     [Fact]
