@@ -16,7 +16,8 @@ using MmCluster.Bench.Grpc;
 
 // Calls and messages a second between two processes on loopback:
 //   MmCluster.Bench.Grpc [--rounds 5] [--seconds 3] [--concurrency 64] [--size 32]
-// The last line is one JSON object: medians, and every round's figure.
+// The last line is one JSON object: medians, every round's figure, and the CPU time of both processes an operation,
+// which other work on the machine disturbs less.
 if (args is ["serve"])
 {
     await ServeAsync();
@@ -40,16 +41,21 @@ try
     var client = new Bench.BenchClient(channel);
     (string Name, Func<Task<double>> Run)[] benches = [("unary", UnaryAsync), ("serverStream", DownAsync), ("duplex", BothAsync)];
     var figures = benches.ToDictionary(bench => bench.Name, _ => new List<double>());
+    var cpu = benches.ToDictionary(bench => bench.Name, _ => new List<double>());
+    long operations = 0;
     for (int round = 0; round <= rounds; round++)
     {
         foreach ((string name, Func<Task<double>> run) in benches)
         {
+            TimeSpan before = CpuTime();
             double figure = await run();
+            double microseconds = (CpuTime() - before).TotalMicroseconds / operations;
             if (round > 0) // the first warms up
             {
                 figures[name].Add(Math.Round(figure));
+                cpu[name].Add(Math.Round(microseconds, 2));
             }
-            await Console.Error.WriteLineAsync(string.Create(CultureInfo.InvariantCulture, $"round {round} {name} {figure:0}/s"));
+            await Console.Error.WriteLineAsync(string.Create(CultureInfo.InvariantCulture, $"round {round} {name} {figure:0}/s, {microseconds:0.00} us of CPU each"));
         }
     }
     Console.WriteLine(JsonSerializer.Serialize(new
@@ -62,8 +68,15 @@ try
         unaryCallsPerSecond = Median(figures["unary"]),
         serverStreamMessagesPerSecond = Median(figures["serverStream"]),
         duplexMessagesPerSecond = Median(figures["duplex"]),
+        cpuMicroseconds = cpu.ToDictionary(each => each.Key, each => Median(each.Value)),
         rounds = figures,
     }));
+
+    TimeSpan CpuTime()
+    {
+        server.Refresh();
+        return server.TotalProcessorTime + Environment.CpuUsage.TotalTime;
+    }
 
     async Task<double> UnaryAsync()
     {
@@ -78,6 +91,7 @@ try
                 Interlocked.Increment(ref calls);
             }
         }));
+        operations = calls;
         return calls / watch.Elapsed.TotalSeconds;
     }
 
@@ -93,6 +107,7 @@ try
                 got++;
             }
         }
+        operations = got;
         return got / watch.Elapsed.TotalSeconds;
     }
 
@@ -107,6 +122,7 @@ try
             got++;
         }
         await writing;
+        operations = got;
         return got / watch.Elapsed.TotalSeconds;
 
         async Task WriteAsync()

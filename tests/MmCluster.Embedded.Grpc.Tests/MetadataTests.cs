@@ -50,14 +50,6 @@ public sealed class MetadataTests
     }
 
     [Fact]
-    public async Task A_client_may_name_another_host()
-    {
-        await using EchoHost host = await EchoHost.StartAsync();
-        await host.Client.WithHost("models.example").UnaryAsync(new Message());
-        Assert.Equal("models.example", host.Events.Last!.Host);
-    }
-
-    [Fact]
     public void Keys_are_checked_and_kept_in_lower_case()
     {
         Assert.Equal("a.b_c-1", new Metadata.Entry("A.b_C-1", "v").Key);

@@ -15,15 +15,13 @@ internal sealed class GrpcCall<TRequest, TResponse> : GrpcCall
 
     private readonly GrpcChannel _channel;
     private readonly Method<TRequest, TResponse> _method;
-    private readonly string? _host;
     private readonly CallOptions _options;
 
-    public GrpcCall(GrpcChannel channel, Method<TRequest, TResponse> method, string? host, CallOptions options)
+    public GrpcCall(GrpcChannel channel, Method<TRequest, TResponse> method, CallOptions options)
         : base(channel, options)
     {
         _channel = channel;
         _method = method;
-        _host = host;
         _options = options;
     }
 
@@ -124,10 +122,6 @@ internal sealed class GrpcCall<TRequest, TResponse> : GrpcCall
         request.Headers.TryAddWithoutValidation("te", "trailers");
         request.Headers.TryAddWithoutValidation(GrpcHeaders.AcceptEncoding, GrpcHeaders.Accepted);
         request.Content!.Headers.TryAddWithoutValidation("content-type", GrpcHeaders.ContentType);
-        if (_host is not null)
-        {
-            request.Headers.Host = _host;
-        }
         if (TimeLeft is { } left)
         {
             request.Headers.TryAddWithoutValidation(GrpcHeaders.Timeout, GrpcTimeout.Encode(left));

@@ -2,7 +2,7 @@ using Grpc.Core;
 
 namespace Grpc.Net.Client.Internal;
 
-/// <summary>Starts calls over a channel.</summary>
+/// <summary>Starts calls over a channel. As with grpc-dotnet, a call's host is not used: the channel's address names it.</summary>
 internal sealed class HttpCallInvoker(GrpcChannel channel) : CallInvoker
 {
     public override TResponse BlockingUnaryCall<TRequest, TResponse>(
@@ -15,7 +15,7 @@ internal sealed class HttpCallInvoker(GrpcChannel channel) : CallInvoker
     public override AsyncUnaryCall<TResponse> AsyncUnaryCall<TRequest, TResponse>(
         Method<TRequest, TResponse> method, string? host, CallOptions options, TRequest request)
     {
-        var call = new GrpcCall<TRequest, TResponse>(channel, method, host, options);
+        var call = new GrpcCall<TRequest, TResponse>(channel, method, options);
         return new AsyncUnaryCall<TResponse>(
             call.RunAsync(call.ContentOf(request)),
             static state => ((GrpcCall)state).HeadersAsync(),
@@ -28,7 +28,7 @@ internal sealed class HttpCallInvoker(GrpcChannel channel) : CallInvoker
     public override AsyncServerStreamingCall<TResponse> AsyncServerStreamingCall<TRequest, TResponse>(
         Method<TRequest, TResponse> method, string? host, CallOptions options, TRequest request)
     {
-        var call = new GrpcCall<TRequest, TResponse>(channel, method, host, options);
+        var call = new GrpcCall<TRequest, TResponse>(channel, method, options);
         return new AsyncServerStreamingCall<TResponse>(
             new ClientStreamReader<TRequest, TResponse>(call, call.OpenAsync(call.ContentOf(request))),
             static state => ((GrpcCall)state).HeadersAsync(),
@@ -41,7 +41,7 @@ internal sealed class HttpCallInvoker(GrpcChannel channel) : CallInvoker
     public override AsyncClientStreamingCall<TRequest, TResponse> AsyncClientStreamingCall<TRequest, TResponse>(
         Method<TRequest, TResponse> method, string? host, CallOptions options)
     {
-        var call = new GrpcCall<TRequest, TResponse>(channel, method, host, options);
+        var call = new GrpcCall<TRequest, TResponse>(channel, method, options);
         var writer = new ClientStreamWriter<TRequest, TResponse>(call);
         return new AsyncClientStreamingCall<TRequest, TResponse>(
             writer,
@@ -56,7 +56,7 @@ internal sealed class HttpCallInvoker(GrpcChannel channel) : CallInvoker
     public override AsyncDuplexStreamingCall<TRequest, TResponse> AsyncDuplexStreamingCall<TRequest, TResponse>(
         Method<TRequest, TResponse> method, string? host, CallOptions options)
     {
-        var call = new GrpcCall<TRequest, TResponse>(channel, method, host, options);
+        var call = new GrpcCall<TRequest, TResponse>(channel, method, options);
         var writer = new ClientStreamWriter<TRequest, TResponse>(call);
         return new AsyncDuplexStreamingCall<TRequest, TResponse>(
             writer,

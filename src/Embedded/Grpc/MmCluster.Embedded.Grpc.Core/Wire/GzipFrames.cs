@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Buffers.Binary;
 using System.IO.Compression;
 
 namespace Grpc.Core.Internal;
@@ -7,6 +8,7 @@ namespace Grpc.Core.Internal;
 internal static class GzipFrames
 {
     private const int FirstGuess = 4096;
+    private const int SmallestMember = 18;
 
     /// <summary>Compresses into a rented array that the caller returns.</summary>
     public static (byte[] Array, int Length) Compress(byte[] payload, int start, int length, CompressionLevel level)
@@ -38,6 +40,12 @@ internal static class GzipFrames
             using var gzip = new GZipStream(input, CompressionMode.Decompress);
             using var output = new RentedStream(FirstGuess, limit);
             gzip.CopyTo(output, FirstGuess);
+            // A stream cut short ends quietly; its last four bytes would say the length (RFC 1952, section 2.3.1).
+            if (payload.Length < SmallestMember
+                || BinaryPrimitives.ReadInt32LittleEndian(compressed.AsSpan((int)payload.Length - sizeof(int))) != output.Written)
+            {
+                throw new InvalidDataException("The gzip stream ends too early.");
+            }
             return output.Detach();
         }
         catch (InvalidDataException error)
