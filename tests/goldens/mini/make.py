@@ -1,7 +1,8 @@
 """Makes this folder's reference: 100 small pictures (50 PNG, 50 JPEG), prompts, and transformers' greedy answers in F32.
 
 pictures/NNN.png|jpg   drawn by PIL from the shipped sprites, many of them not square
-cases.json             prompt (with one <image>, or none), file, the new token ids up to </s>, their text
+cases.json             file, turns (the picture belongs to the first), the prompt that they make (with one <image>, or
+                       none), the new token ids up to </s>, their text, the smallest gap between a step's two best logits
 reference.safetensors  pixels.NNN: the processor's picture after resize and crop, U8 [3, side, side] (pixel_values are
                        (U8 / 255 - mean) / std, checked here to 1e-6); logits.NNN: F32 of the first new token
 Usage: python3 make.py [--model models/mini] [--out FOLDER], where PyTorch, transformers and Pillow are.
@@ -90,20 +91,24 @@ def main():
                 raise SystemExit("pixel_values are not (bytes / 255 - mean) / std")
             if i in (0, 1, 51):
                 tensors[f"pixels.{i:03}"] = bytes_
+            turns = [{"role": "user", "text": question}]
             prompt = f"USER: <image>\n{question} ASSISTANT:"
             if i % 10 == 9:
                 again, answer_again = talk.short(rng, scene)
+                turns += [{"role": "assistant", "text": expected}, {"role": "user", "text": again}]
                 prompt = f"USER: <image>\n{question} ASSISTANT: {expected}</s>USER: {again} ASSISTANT:"
                 expected = answer_again
         else:
             question, expected = text_only(rng, talk.asker, lambda: talk.about_picture(rng, scene))
-            prompt = f"USER: {question} ASSISTANT:"
+            turns, prompt = [{"role": "user", "text": question}], f"USER: {question} ASSISTANT:"
         ids, gap, logits = answer(prompt, pixels)
         if i % 12 == 0:
             tensors[f"logits.{i:03}"] = logits
         cases.append({"file": name, "prompt": prompt, "ids": ids, "gap": round(gap, 5),
-                      "answer": tokenizer.decode(ids, skip_special_tokens=True).strip(), "expected": expected})
-    (args.out / "cases.json").write_text(json.dumps({"schema": 1, "cases": cases}, indent=0) + "\n", encoding="utf-8")
+                      "answer": tokenizer.decode(ids, skip_special_tokens=True).strip(), "expected": expected,
+                      "turns": turns})
+    rows = ",\n".join(json.dumps(c) for c in cases)
+    (args.out / "cases.json").write_text(f'{{"schema": 1, "cases": [\n{rows}\n]}}\n', encoding="utf-8")
     save_file(tensors, args.out / "reference.safetensors")
     right = sum(c["answer"] == c["expected"] for c in cases)
     print(f"{len(cases)} cases, {right} answered as expected, smallest gap {min(c['gap'] for c in cases)}")
