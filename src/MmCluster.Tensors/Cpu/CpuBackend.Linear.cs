@@ -118,24 +118,14 @@ internal sealed unsafe partial class CpuBackend
         arguments.Sums = (int*)(packed.Address + (cells * 68));
         var quantize = new QuantizeBody { Arguments = arguments };
         _pool.Run(arguments.M, ref quantize);
-        if (SimdLevel.Has512)
+        switch (dtype)
         {
-            if (dtype == DType.Q8_0)
-            {
-                RunQuantTiles<Q8Tiles512>(ref arguments);
-            }
-            else
-            {
-                RunQuantTiles<Q4Tiles512>(ref arguments);
-            }
-        }
-        else if (dtype == DType.Q8_0)
-        {
-            RunQuantTiles<QuantTilesPortable<Q8Format>>(ref arguments);
-        }
-        else
-        {
-            RunQuantTiles<QuantTilesPortable<Q4Format>>(ref arguments);
+            case DType.Q8_0 when SimdLevel.Has512: RunQuantTiles<Q8Tiles512>(ref arguments); break;
+            case DType.Q8_0 when SimdLevel.Has256: RunQuantTiles<QuantTiles256<Q8Format>>(ref arguments); break;
+            case DType.Q8_0: RunQuantTiles<QuantTilesPortable<Q8Format>>(ref arguments); break;
+            case DType.Q4_0 when SimdLevel.Has512: RunQuantTiles<Q4Tiles512>(ref arguments); break;
+            case DType.Q4_0 when SimdLevel.Has256: RunQuantTiles<QuantTiles256<Q4Format>>(ref arguments); break;
+            default: RunQuantTiles<QuantTilesPortable<Q4Format>>(ref arguments); break;
         }
 
         packed.Release();
