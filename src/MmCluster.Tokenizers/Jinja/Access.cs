@@ -81,7 +81,7 @@ internal static class Access
             budget.Step(items.Length);
             return new ListValue(items, list.IsTuple);
         }
-        throw target is UndefinedValue undefined ? undefined.Fail() : new TemplateFailure($"'{target.TypeName}' object cannot be sliced");
+        throw target is UndefinedValue undefined ? undefined.Fail() : new TemplateFailure($"'{target.TypeName}' object is not subscriptable");
     }
 
     /// <summary>The members of a value, as a for loop sees them.</summary>

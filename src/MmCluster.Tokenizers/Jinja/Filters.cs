@@ -126,10 +126,11 @@ internal static class Filters
     private static TextValue Indent(Value value, Arguments arguments, RenderState state)
     {
         arguments.Allow("indent", "width", "first", "blank");
+        TextValue text = value as TextValue ?? throw new TemplateFailure($"indent: expected str, not {value.TypeName}");
         TextValue space = arguments.Get(0, "width") switch
         {
             null => new TextValue("    "),
-            TextValue text => text,
+            TextValue given => given,
             IntValue width => new TextValue(new string(' ', (int)Math.Clamp(width.Value, 0, 1000))),
             var other => throw new TemplateFailure($"indent: the width is a {other.TypeName}"),
         };
@@ -139,7 +140,7 @@ internal static class Filters
         {
             result.Append(space);
         }
-        TextValue withEnd = new TextValue.Builder(state.Budget).Append(Text(value, state)).Append("\n").Build();
+        TextValue withEnd = new TextValue.Builder(state.Budget).Append(text).Append("\n").Build();
         List<Value> lines = TextMethods.SplitLines(withEnd, keepEnds: false);
         for (int i = 0; i < lines.Count; i++)
         {

@@ -21,6 +21,11 @@ internal sealed class JsonText(Budget budget, string? indent, string itemSeparat
             TextValue text => text.Text,
             var other => throw new TemplateFailure($"tojson: indent is a {other.TypeName}"),
         };
+        if (arguments.Positional.Concat(arguments.Named.Values).Any(argument => argument is TextValue { AnyUntrusted: true }
+            or ListValue { Items: [TextValue { AnyUntrusted: true }, ..] or [_, TextValue { AnyUntrusted: true }] }))
+        {
+            throw new TemplateFailure("tojson: its arguments must not come from a message");
+        }
         string item = indent is null ? ", " : ",";
         string key = ": ";
         if (arguments.Get(2, "separators") is ListValue { Items: [TextValue first, TextValue second] })
@@ -70,7 +75,7 @@ internal sealed class JsonText(Budget budget, string? indent, string itemSeparat
     }
 
     private IReadOnlyList<KeyValuePair<Value, Value>> Sorted(DictValue dict) => sortKeys
-        ? [.. dict.Entries.Order(Comparer<KeyValuePair<Value, Value>>.Create((a, b) => Operators.Order(a.Key, b.Key)))]
+        ? Operators.Sort(dict.Entries, entry => entry.Key, reverse: false)
         : dict.Entries;
 
     private void WriteMembers<T>(char open, char close, IReadOnlyList<T> members, Action<T> write, int depth)

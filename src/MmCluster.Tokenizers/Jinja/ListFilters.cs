@@ -152,10 +152,6 @@ internal static class ListFilters
         };
     }
 
-    private static List<Value> Ordered(IReadOnlyList<Value> items, Func<Value, Value> key, bool reverse)
-    {
-        var comparer = Comparer<Value>.Create((a, b) => Operators.Order(a, b));
-        // Stable in both directions, as Python's sort is.
-        return reverse ? [.. items.OrderByDescending(key, comparer)] : [.. items.OrderBy(key, comparer)];
-    }
+    private static List<Value> Ordered(IReadOnlyList<Value> items, Func<Value, Value> key, bool reverse) =>
+        Operators.Sort(items, key, reverse);
 }

@@ -77,6 +77,10 @@ internal static class NumberFilters
 
     private static bool TryFloat(Value value, out double number)
     {
+        if (value is UndefinedValue undefined)
+        {
+            throw undefined.Fail();
+        }
         if (value is TextValue text)
         {
             return double.TryParse(text.Text.Trim(), NumberStyles.Float, CultureInfo.InvariantCulture, out number);

@@ -55,7 +55,9 @@ internal static class Operators
             case ("*", IntValue or BoolValue, TextValue or ListValue):
                 return Repeat(right, left, budget);
             case ("%", TextValue format, _):
-                return TextFormat.Percent(format, right is ListValue { IsTuple: true } tuple ? tuple.Items : [right], budget);
+                // What could be looked up by key may stay unused.
+                return right is ListValue { IsTuple: true } tuple ? TextFormat.Percent(format, tuple.Items, budget)
+                    : TextFormat.Percent(format, [right], budget, allowUnused: right is ListValue or DictValue);
             default:
                 return Arithmetic(op, left, right);
         }
@@ -100,6 +102,22 @@ internal static class Operators
             return one.Items.Count.CompareTo(other.Items.Count);
         }
         throw new TemplateFailure($"'{op}' not supported between instances of '{left.TypeName}' and '{right.TypeName}'");
+    }
+
+    /// <summary>Sorts by Python's order, stable in both directions.</summary>
+    public static List<T> Sort<T>(IReadOnlyList<T> items, Func<T, Value> key, bool reverse)
+    {
+        // Jinja sorts by lists of keys, in which equal ones, even undefined, are never put in order.
+        var comparer = Comparer<Value>.Create((a, b) => ValueEquality.Instance.Equals(a, b) ? 0 : Order(a, b));
+        try
+        {
+            return reverse ? [.. items.OrderByDescending(key, comparer)] : [.. items.OrderBy(key, comparer)];
+        }
+        catch (InvalidOperationException error) when (error.InnerException is TemplateFailure failure)
+        {
+            // .NET wraps what a comparer throws.
+            throw new TemplateFailure(failure.Message, failure.Kind, failure.Line);
+        }
     }
 
     private static bool Contains(Value container, Value item) => container switch

@@ -21,7 +21,7 @@ internal static class Tests
         ["boolean"] = (value, _, _) => value is BoolValue,
         ["true"] = (value, _, _) => value is BoolValue { Value: true },
         ["false"] = (value, _, _) => value is BoolValue { Value: false },
-        ["callable"] = (value, _, _) => value is FunctionValue,
+        ["callable"] = (value, _, _) => value is FunctionValue or UndefinedValue,
         ["odd"] = (value, _, _) => Remainder(value, 2) == 1,
         ["even"] = (value, _, _) => Remainder(value, 2) == 0,
         ["divisibleby"] = (value, arguments, _) => Operators.TryInteger(arguments.Required(0, "num", "divisibleby"), out long by)
@@ -58,8 +58,9 @@ internal static class Tests
 
     private static Test Comparison(string op) => (value, arguments, _) => Operators.Compare(op, value, arguments.Required(0, "other", op));
 
-    private static long Remainder(Value value, long by) => Operators.TryInteger(value, out long integer) && by != 0
-        ? Math.Abs(integer % by) : throw new TemplateFailure($"cannot divide a {value.TypeName} by {by}");
+    private static double Remainder(Value value, long by) => by != 0 && Operators.TryInteger(value, out long integer)
+        ? Math.Abs(integer % by)
+        : by != 0 && value is FloatValue real ? real.Value - by * Math.Floor(real.Value / by) : throw new TemplateFailure($"cannot divide a {value.TypeName} by {by}");
 
     // Python keeps one object each for None, True and False; for the rest equality is as near as a template can see.
     private static bool IsSame(Value a, Value b) => a.GetType() == b.GetType() && ValueEquality.Instance.Equals(a, b);

@@ -6,7 +6,7 @@ namespace MmCluster.Tokenizers.Jinja;
 internal static class TextFormat
 {
     /// <summary>'..%s..' % values.</summary>
-    public static TextValue Percent(TextValue format, IReadOnlyList<Value> values, Budget budget)
+    public static TextValue Percent(TextValue format, IReadOnlyList<Value> values, Budget budget, bool allowUnused = false)
     {
         var text = new TextValue.Builder(budget);
         int used = 0;
@@ -45,7 +45,7 @@ internal static class TextFormat
                 break;
             }
         }
-        if (used < values.Count)
+        if (used < values.Count && !allowUnused)
         {
             throw new TemplateFailure("not all arguments converted during string formatting");
         }

@@ -168,12 +168,15 @@ internal static class TextMethods
         {
             throw new TemplateFailure($"{function}: the width is no integer");
         }
-        string fill = arguments.Get(1, "fillchar") is TextValue { Text.Length: 1 } one ? one.Text : " ";
+        TextValue fill = arguments.Get(1, "fillchar") is TextValue { Text.Length: 1 } one ? one : new TextValue(" ");
         long missing = Math.Max(0, width - text.Length);
         budget.Grow(missing);
         int before = left && right ? (int)(missing / 2 + (missing & width & 1)) : left ? (int)missing : 0;
         return new TextValue.Builder(budget)
-            .Append(new string(fill[0], before)).Append(text).Append(new string(fill[0], (int)missing - before)).Build();
+            .Append(new string(fill.Text[0], before), fill.AnyUntrusted)
+            .Append(text)
+            .Append(new string(fill.Text[0], (int)missing - before), fill.AnyUntrusted)
+            .Build();
     }
 
     /// <summary>Whether every character passes, and there is one.</summary>
