@@ -9,6 +9,9 @@ internal static class CommandCatalog
 {
     public static IEnumerable<Command> All(CommandContext context) =>
     [
+        new RunCommand(context),
+        new ChatCommand(context),
+        new ServeCommand(context),
         new ModelsCommand(context),
         new PullCommand(context),
         new InspectCommand(context),

@@ -17,7 +17,7 @@ internal sealed class ModelsCommand : Command
     {
         LocalStore store = LocalStore.FromEnvironment(context.Environment);
         IReadOnlyList<ModelCard> cards = new ModelLocator(context.Cards, store).Cards;
-        IReadOnlyList<LocalModel> pulled = store.List();
+        IReadOnlyList<StoredModel> pulled = store.List();
         if (parsed.GetValue(GlobalOptions.Json))
         {
             await context.Out.WriteLineAsync(JsonLine.Of(new
@@ -33,7 +33,7 @@ internal sealed class ModelsCommand : Command
             string state = IsHere(card, store) ? "ready" : $"mm pull {card.Source}";
             await context.Out.WriteLineAsync($"{card.Name,-24} {card.Description}  ({state})");
         }
-        foreach (LocalModel model in pulled)
+        foreach (StoredModel model in pulled)
         {
             await context.Out.WriteLineAsync($"{model.Id,-24} {ByteSize.Text(model.Bytes)}{(model.IsComplete ? "" : ", not complete: pull it again")}");
         }

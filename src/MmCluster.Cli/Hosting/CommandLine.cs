@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
 using MmCluster.Cli.Commands;
+using MmCluster.Media;
 using MmCluster.Models;
 
 namespace MmCluster.Cli.Hosting;
@@ -59,9 +60,9 @@ internal static class CommandLine
 
     private static async Task<int> FailAsync(ParseResult parsed, CommandContext context, Exception error)
     {
-        if (error is MachineLacksException lack)
+        if ((error.InnerException ?? error) is MissingDependencyException lack)
         {
-            await WriteAsync(parsed, context, nameof(MachineLacksException), lack.Message, param: null);
+            await WriteAsync(parsed, context, "MachineLacks", lack.Message, param: null);
             return ExitCodes.MachineLacks;
         }
         var mapped = MmException.From(error);

@@ -1,4 +1,3 @@
-using System.Runtime.CompilerServices;
 using MmCluster.Engine.Cpu;
 using MmCluster.Engine.Encoders;
 using MmCluster.Models;
@@ -17,7 +16,7 @@ public sealed class LocalModel : IAsyncDisposable
 {
     private readonly LoadedModel _model;
     private readonly Engine _engine;
-    private readonly RequestStreams _streams;
+    private readonly EngineHost _host;
     private readonly PromptBuilder _prompts;
     private readonly MediaIntake[] _intakes;
 
@@ -45,8 +44,7 @@ public sealed class LocalModel : IAsyncDisposable
             MaxModelLength = engine.MaxModelLength ?? options.Executor.MaxModelLength,
         });
         _engine = new Engine(executor, engine, options.Time);
-        _streams = new RequestStreams(_engine);
-        _streams.Start();
+        _host = new EngineHost(_engine);
         DefaultSampling = SamplingOf(model.Folder);
     }
 
@@ -122,42 +120,29 @@ public sealed class LocalModel : IAsyncDisposable
     /// early, or cancelling, frees the request's work.
     /// </summary>
     /// <exception cref="MmException">Refused before the first entry; later failures are entries of finish Error.</exception>
-    public async IAsyncEnumerable<SequenceOutput> GenerateAsync(ModelRequest request, [EnumeratorCancellation] CancellationToken cancellationToken)
+    public IAsyncEnumerable<SequenceOutput> GenerateAsync(ModelRequest request, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
         List<EncoderLease> leases = [];
-        RequestStream stream = _streams.Open(request.Id, request.Sampling.Choices, () => leases.ForEach(lease => lease.Dispose()));
+        EngineRequest prepared;
         try
         {
-            _engine.Submit(Prepare(request, leases));
+            prepared = Prepare(request, leases);
         }
         catch
         {
-            _streams.Abandon(request.Id);
-            leases.ForEach(lease => lease.Dispose());
+            Release();
             throw;
         }
-        try
-        {
-            await foreach (SequenceOutput entry in stream.Entries.ReadAllAsync(cancellationToken))
-            {
-                yield return entry;
-            }
-        }
-        finally
-        {
-            if (!stream.Ended)
-            {
-                _engine.Cancel(request.Id);
-            }
-        }
+        return _host.GenerateAsync(prepared, Release, cancellationToken);
+
+        void Release() => leases.ForEach(lease => lease.Dispose());
     }
 
     /// <summary>Ends all requests with Unavailable and frees weights, caches and threads.</summary>
     public async ValueTask DisposeAsync()
     {
-        await _engine.DisposeAsync();
-        await _streams.DisposeAsync();
+        await _host.DisposeAsync();
         foreach (MediaIntake intake in _intakes)
         {
             await intake.DisposeAsync();

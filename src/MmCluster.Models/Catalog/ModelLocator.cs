@@ -56,7 +56,7 @@ public sealed class ModelLocator(string cards, LocalStore store)
             : throw new MmException(MmErrorCode.NotFound, $"the weights of '{card.Name}' are not here yet: run 'mm pull {source}'");
     }
 
-    private static string Complete(LocalModel model) => model.IsComplete
+    private static string Complete(StoredModel model) => model.IsComplete
         ? model.Folder
         : throw new MmException(MmErrorCode.NotFound, $"{model.Id} was not pulled to its end: run 'mm pull {model.Id}' again");
 

@@ -6,7 +6,7 @@ namespace MmCluster.Models.Hub;
 /// <param name="Commit">The commit that was pulled; null for a folder that was put there by hand.</param>
 /// <param name="IsComplete">Whether its last pull came to its end; true for a folder that was put there by hand.</param>
 /// <param name="Bytes">The size of its files.</param>
-public sealed record LocalModel(HubModelId Id, string Folder, string? Commit, bool IsComplete, long Bytes);
+public sealed record StoredModel(HubModelId Id, string Folder, string? Commit, bool IsComplete, long Bytes);
 
 /// <summary>
 /// The folder that pulled models live in: <c>$MM_HOME/models</c>, or <c>$XDG_CACHE_HOME/mmcluster/models</c>, or
@@ -53,18 +53,18 @@ public sealed class LocalStore(string root)
 
     /// <summary>Finds a model.</summary>
     /// <param name="name"><c>ORG/NAME</c> or <c>ORG--NAME</c>.</param>
-    /// <returns>null if there is none of that name. Look at <see cref="LocalModel.IsComplete"/> before loading it.</returns>
-    public LocalModel? Find(string name)
+    /// <returns>null if there is none of that name. Look at <see cref="StoredModel.IsComplete"/> before loading it.</returns>
+    public StoredModel? Find(string name)
     {
         HubModelId? id = HubModelId.TryParse(name, out HubModelId? parsed) ? parsed : FromFolderName(name);
         return id is null ? null : Read(FolderOf(id));
     }
 
     /// <summary>All models, by name.</summary>
-    public IReadOnlyList<LocalModel> List() => !Directory.Exists(Root) ? []
-        : [.. Directory.EnumerateDirectories(Root).Select(Read).OfType<LocalModel>().OrderBy(model => $"{model.Id}", StringComparer.Ordinal)];
+    public IReadOnlyList<StoredModel> List() => !Directory.Exists(Root) ? []
+        : [.. Directory.EnumerateDirectories(Root).Select(Read).OfType<StoredModel>().OrderBy(model => $"{model.Id}", StringComparer.Ordinal)];
 
-    private static LocalModel? Read(string folder)
+    private static StoredModel? Read(string folder)
     {
         PullManifest? manifest = PullManifest.TryRead(folder);
         // The manifest knows where ORG ends, should a name have "--" inside.
@@ -77,7 +77,7 @@ public sealed class LocalStore(string root)
         bool began = Directory.Exists(Path.Combine(folder, HubPath.StateFolder));
         long bytes = new DirectoryInfo(folder).EnumerateFiles("*", OwnFiles)
             .Where(file => file.Directory?.Name != HubPath.StateFolder).Sum(file => file.Length);
-        return new LocalModel(id, folder, manifest?.Commit, manifest?.Complete ?? !began, bytes);
+        return new StoredModel(id, folder, manifest?.Commit, manifest?.Complete ?? !began, bytes);
     }
 
     private static HubModelId? FromFolderName(string name)

@@ -33,7 +33,7 @@ public sealed class LocalStoreTests : IDisposable
         Directory.CreateDirectory(Path.Combine(_store.Root, "nothing"));
         Directory.CreateDirectory(Path.Combine(_store.Root, "org--half", ".mm-pull"));
         Assert.Equal(["org/a--b", "org/b", "org/half"], _store.List().Select(model => model.Id.ToString()));
-        LocalModel found = _store.Find("org/b")!;
+        StoredModel found = _store.Find("org/b")!;
         Assert.Equal((null, true, 5L), (found.Commit, found.IsComplete, found.Bytes));
         Assert.False(_store.Find("org/half")!.IsComplete);
         Assert.Null(_store.Find("org/c"));

@@ -19,7 +19,7 @@ public sealed class PullTests : HubTests
         Assert.Equal(new PullResult(Folder, HubServer.Commit, 4, 3_003_002), result);
         PullProgress last = reports.Seen.MaxBy(report => report.FilesDone);
         Assert.Equal((3_003_002, 3_003_002, 4, 4), (last.Done, last.Total, last.FilesDone, last.Files));
-        LocalModel model = Assert.Single(Store.List());
+        StoredModel model = Assert.Single(Store.List());
         Assert.Equal((Id, HubServer.Commit, true, 3_003_002), (model.Id, model.Commit, model.IsComplete, model.Bytes));
     }
 

@@ -1,0 +1,50 @@
+using System.CommandLine;
+using MmCluster.Cli.Hosting;
+using MmCluster.Engine;
+using MmCluster.Engine.Cpu;
+using MmCluster.Engine.Hosting;
+using MmCluster.Models.Catalog;
+using MmCluster.Models.Hub;
+using MmCluster.Tensors;
+
+namespace MmCluster.Cli.Commands;
+
+/// <summary>The MODEL argument and the options that say how it is loaded, the same on every command that runs one.</summary>
+internal sealed class ModelOptions
+{
+    private readonly Argument<string> _model = new("MODEL") { Description = "A folder, a card's name, or ORG/NAME of a pulled model." };
+    private readonly Option<string> _dtype = DTypeOption.Create();
+    private readonly Option<int> _threads = ThreadsOption.Create();
+    private readonly Option<string> _device = DeviceOption.Create();
+    private readonly Option<int?> _maxLength = new("--max-model-len") { Description = "Longest sequence; default: the model's." };
+
+    public void AddTo(Command command)
+    {
+        command.Add(_model);
+        foreach (Option option in (Option[])[_dtype, _threads, _device, _maxLength])
+        {
+            command.Add(option);
+        }
+    }
+
+    /// <summary>What was written for MODEL.</summary>
+    public string Name(ParseResult parsed) => parsed.GetRequiredValue(_model);
+
+    /// <summary>Finds the model that the command line names.</summary>
+    public LocatedModel Locate(ParseResult parsed, CommandContext context) =>
+        new ModelLocator(context.Cards, LocalStore.FromEnvironment(context.Environment)).Locate(parsed.GetRequiredValue(_model));
+
+    /// <summary>Loads it.</summary>
+    public LocalModel Load(ParseResult parsed, LocatedModel model, EngineOptions engine)
+    {
+        Device.Cpu.Threads = parsed.GetValue(_threads);
+        var device = Device.Parse(parsed.GetRequiredValue(_device));
+        return LocalModel.Load(model.Folder, new LocalModelOptions
+        {
+            Card = model.Card,
+            Load = new LoadOptions { Backbone = DTypeOption.Parse(parsed.GetRequiredValue(_dtype)), Device = device },
+            Engine = engine with { MaxModelLength = parsed.GetValue(_maxLength) },
+            Executor = new CpuExecutorOptions(),
+        });
+    }
+}

@@ -1,0 +1,110 @@
+using System.CommandLine;
+using MmCluster.Cli.Hosting;
+using MmCluster.Engine;
+using MmCluster.Engine.Hosting;
+using MmCluster.Engine.Simulation;
+using MmCluster.Gateway.Hosting;
+using MmCluster.Gateway.Models;
+using MmCluster.Models.Catalog;
+
+namespace MmCluster.Cli.Commands;
+
+/// <summary><c>mm serve</c>: a model behind OpenAI's HTTP interface, in this process.</summary>
+internal sealed class ServeCommand : Command
+{
+    private readonly ModelOptions _model = new();
+    private readonly Option<string> _host = new("--host") { Description = "Address to listen on.", DefaultValueFactory = _ => "127.0.0.1" };
+    private readonly Option<int> _port = new("--port") { Description = "TCP port; 0 picks a free one.", DefaultValueFactory = _ => 8000 };
+    private readonly Option<string?> _apiKey = new("--api-key") { Description = "Key that clients must send; default: none." };
+    private readonly Option<string?> _name = new("--served-model-name") { Description = "Name that requests use; default: the model's." };
+    private readonly Option<int> _maxNumSeqs = NumberOptions.Positive("--max-num-seqs", 256, "Sequences computed at once.");
+    private readonly Option<int> _maxTokens = NumberOptions.Positive("--max-num-batched-tokens", 2048, "Positions computed in one step.");
+    private readonly Option<int> _maxQueue = NumberOptions.Positive("--max-queue", 4096, "Requests accepted at once; more get 429.");
+    private readonly Option<string> _policy = new("--scheduling-policy") { Description = "fcfs or priority.", DefaultValueFactory = _ => "priority" };
+    private readonly Option<bool> _noPrefixCache = new("--no-enable-prefix-caching") { Description = "Compute every prompt anew." };
+    private readonly Option<int> _speculative = new("--speculative-tokens") { Description = "Tokens guessed a step by prompt lookup; 0 is off." };
+    private readonly Option<double?> _requestTimeout = new("--request-timeout") { Description = "Seconds after which a request is given up." };
+    private readonly Option<double> _shutdownTimeout = new("--shutdown-timeout")
+    {
+        Description = "Seconds that running requests may go on after a stop.",
+        DefaultValueFactory = _ => 30,
+    };
+
+    private readonly Option<bool> _simulate = new("--simulate") { Description = "No weights: MODEL is a profile file of stage times, or 'default'." };
+
+    public ServeCommand(CommandContext context)
+        : base("serve", "Serve a model over OpenAI's HTTP interface.")
+    {
+        _policy.AcceptOnlyFromAmong("fcfs", "priority");
+        _model.AddTo(this);
+        foreach (Option option in (Option[])[_host, _port, _apiKey, _name, _maxNumSeqs, _maxTokens, _maxQueue, _policy, _noPrefixCache,
+            _speculative, _requestTimeout, _shutdownTimeout, _simulate])
+        {
+            Add(option);
+        }
+        SetAction((parsed, cancellationToken) => RunAsync(parsed, context, cancellationToken));
+    }
+
+    private Task<int> RunAsync(ParseResult parsed, CommandContext context, CancellationToken cancellationToken) =>
+        parsed.GetValue(_simulate) ? SimulateAsync(parsed, context, cancellationToken) : ServeAsync(parsed, context, cancellationToken);
+
+    private async Task<int> ServeAsync(ParseResult parsed, CommandContext context, CancellationToken cancellationToken)
+    {
+        LocatedModel located = _model.Locate(parsed, context);
+        await using LocalModel model = _model.Load(parsed, located, Engine(parsed));
+        var served = new LocalServedModel(parsed.GetValue(_name) ?? located.Name, model, TimeProvider.System.GetUtcNow());
+        await using GatewayServer server = await StartAsync(parsed, served, context, cancellationToken);
+        await served.WarmUpAsync(cancellationToken);
+        await context.Error.WriteLineAsync("ready");
+        return await UntilStoppedAsync(cancellationToken);
+    }
+
+    private async Task<int> SimulateAsync(ParseResult parsed, CommandContext context, CancellationToken cancellationToken)
+    {
+        string profile = _model.Name(parsed);
+        await using var model = new SimulatedServedModel(
+            parsed.GetValue(_name) ?? "simulated",
+            profile == "default" ? new SimulationProfile() : SimulationProfile.Load(profile),
+            Engine(parsed),
+            TimeProvider.System);
+        await using GatewayServer server = await StartAsync(parsed, model, context, cancellationToken);
+        return await UntilStoppedAsync(cancellationToken);
+    }
+
+    private async Task<GatewayServer> StartAsync(
+        ParseResult parsed, IServedModel model, CommandContext context, CancellationToken cancellationToken)
+    {
+        GatewayServer server = await GatewayServer.StartAsync(
+            new ServedModels([model]),
+            new GatewayOptions
+            {
+                Host = parsed.GetRequiredValue(_host),
+                Port = parsed.GetValue(_port),
+                ApiKey = parsed.GetValue(_apiKey) ?? context.Environment("MM_API_KEY"),
+                RequestTimeout = parsed.GetValue(_requestTimeout) is { } seconds ? TimeSpan.FromSeconds(seconds) : null,
+                ShutdownTimeout = TimeSpan.FromSeconds(parsed.GetValue(_shutdownTimeout)),
+            },
+            TimeProvider.System,
+            cancellationToken);
+        await context.Error.WriteLineAsync($"serving {model.Id} on {server.Address}");
+        return server;
+    }
+
+    private EngineOptions Engine(ParseResult parsed) => new()
+    {
+        MaxNumSeqs = parsed.GetValue(_maxNumSeqs),
+        MaxNumBatchedTokens = Math.Max(parsed.GetValue(_maxTokens), parsed.GetValue(_maxNumSeqs)),
+        MaxQueue = parsed.GetValue(_maxQueue),
+        SchedulingPolicy = parsed.GetRequiredValue(_policy) == "fcfs" ? SchedulingPolicy.Fcfs : SchedulingPolicy.Priority,
+        EnablePrefixCaching = !parsed.GetValue(_noPrefixCache),
+        SpeculativeTokens = parsed.GetValue(_speculative),
+    };
+
+    private static async Task<int> UntilStoppedAsync(CancellationToken cancellationToken)
+    {
+        var stopped = new TaskCompletionSource();
+        await using CancellationTokenRegistration registration = cancellationToken.Register(stopped.SetResult);
+        await stopped.Task;
+        return ExitCodes.Done;
+    }
+}
