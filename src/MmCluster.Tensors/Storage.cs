@@ -122,7 +122,7 @@ internal static unsafe class BlockCache
             }
         }
 
-        return (byte*)NativeMemory.AlignedAlloc((nuint)rounded, Alignment);
+        return rounded >= 2 * HugePages.Size ? HugePages.Allocate(rounded, bytes) : (byte*)NativeMemory.AlignedAlloc((nuint)rounded, Alignment);
     }
 
     internal static void Return(byte* block, long bytes)
@@ -171,4 +171,26 @@ internal static unsafe class BlockCache
 
         return stacks;
     }
+}
+
+/// <summary>Asks the system for large pages under large blocks: fewer faults while they are filled, fewer misses while they are read.</summary>
+internal static unsafe partial class HugePages
+{
+    internal const int Size = 2 << 20;
+    private const int Advice = 14; // MADV_HUGEPAGE
+
+    /// <summary>A block whose whole large pages in the used part are advised; its tail is not, so that no more is resident than was asked for.</summary>
+    internal static byte* Allocate(long bytes, long used)
+    {
+        var block = (byte*)NativeMemory.AlignedAlloc((nuint)bytes, Size);
+        if (OperatingSystem.IsLinux())
+        {
+            _ = Advise(block, (nuint)(used / Size * Size), Advice); // a refusal costs speed only
+        }
+
+        return block;
+    }
+
+    [LibraryImport("libc", EntryPoint = "madvise")]
+    private static partial int Advise(void* address, nuint bytes, int advice);
 }

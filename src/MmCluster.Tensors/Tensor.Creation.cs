@@ -101,13 +101,13 @@ public sealed unsafe partial class Tensor
     /// A tensor over memory of somebody else, row-major, such as a region of a mapped file; nothing is copied. <paramref name="owner"/> stays
     /// reachable as long as a view of the memory does and is never disposed by it; whoever unmaps the memory earlier breaks the views.
     /// </summary>
-    /// <param name="address">First byte, aligned to the element size.</param>
+    /// <param name="address">First byte; old safetensors files do not align their data, so it may be odd.</param>
     /// <param name="bytes">Bytes that may be read from there on.</param>
     /// <param name="shape">Its dimensions.</param>
     /// <param name="dtype">Its element type; block formats hold GGUF's blocks, row after row.</param>
     /// <param name="owner">Keeps the memory valid.</param>
     /// <param name="readOnly">Whether writing through the tensor is refused.</param>
-    /// <exception cref="ArgumentException">The region is too small or misaligned.</exception>
+    /// <exception cref="ArgumentException">The region is too small.</exception>
     public static Tensor FromMemory(nint address, long bytes, Shape shape, DType dtype, object owner, bool readOnly = true)
     {
         ArgumentNullException.ThrowIfNull(owner);
@@ -115,12 +115,6 @@ public sealed unsafe partial class Tensor
         if (needed > bytes)
         {
             throw new ArgumentException($"from memory: {dtype} {shape} takes {needed} bytes, got a region of {bytes}");
-        }
-
-        int alignment = dtype.IsQuantized() ? 1 : dtype.Size();
-        if (address % alignment != 0)
-        {
-            throw new ArgumentException($"from memory: {dtype} needs an address aligned to {alignment} bytes, got 0x{address:x}");
         }
 
         Storage storage = Storage.Over((void*)address, needed, owner, readOnly);

@@ -5,7 +5,7 @@ public abstract partial class DeviceTests
     public static TheoryData<int, int, int> LinearShapes => new()
     {
         { 1, 64, 32 }, { 1, 1, 1 }, { 2, 65, 33 }, { 3, 127, 31 }, { 5, 32, 64 }, { 6, 96, 1025 }, { 7, 100, 96 }, { 13, 200, 2080 },
-        { 0, 64, 32 }, { 20, 33, 70 }, { 33, 10, 1056 }, { 1, 300, 7 },
+        { 0, 64, 32 }, { 20, 33, 70 }, { 33, 10, 1056 }, { 1, 300, 7 }, { 3, 5, 0 },
     };
 
     [Theory, MemberData(nameof(LinearShapes))]

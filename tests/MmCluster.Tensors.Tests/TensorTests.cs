@@ -164,4 +164,18 @@ public sealed class TensorTests
         Assert.Equal("[2, 3]", new Shape(2, 3).ToString());
         Assert.Equal(1, default(Shape).ElementCount);
     }
+
+    [Fact]
+    public void Memory_of_others_may_begin_at_an_odd_byte()
+    {
+        using var scope = new TensorScope();
+        byte[] bytes = GC.AllocateArray<byte>(41, pinned: true);
+        for (int i = 0; i < 10; i++)
+        {
+            BitConverter.TryWriteBytes(bytes.AsSpan(1 + (4 * i)), i + 0.5f);
+        }
+
+        Tensor x = Tensor.FromMemory(System.Runtime.InteropServices.Marshal.UnsafeAddrOfPinnedArrayElement(bytes, 1), 40, [10], DType.F32, bytes);
+        Assert.Equal(Enumerable.Range(0, 10).Select(i => i + 1f), (x + 0.5f).ToArray<float>());
+    }
 }

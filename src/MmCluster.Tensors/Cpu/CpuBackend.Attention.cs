@@ -32,7 +32,7 @@ internal sealed unsafe partial class CpuBackend
         pack.Kv.Heads = k.Shape[1];
         pack.Kv.KeyDim = k.Shape[3];
         pack.Kv.ValueDim = v.Shape[3];
-        Storage storage = Storage.Allocate(k.Shape[0] * blocks * pack.Kv.Heads * pack.Kv.HeadFloats * sizeof(float));
+        Storage storage = Storage.Allocate((long)k.Shape[0] * blocks * pack.Kv.Heads * pack.Kv.HeadFloats * sizeof(float));
         pack.Kv.Data = (float*)storage.Address;
         pack.K = k.Pointer<float>();
         pack.KStrides = k.StridesCopy();

@@ -47,17 +47,22 @@ internal sealed unsafe partial class CpuBackend
 
     private void Run(DType dtype, ref LinearArguments arguments)
     {
-        arguments.Split(_pool.Threads, dtype.IsQuantized() ? 16 : 8);
-        if (dtype.IsQuantized())
+        if (arguments.K == 0)
         {
-            RunQuantized(dtype, ref arguments);
+            for (int row = 0; row < arguments.M; row++)
+            {
+                new Span<float>(arguments.Y + (row * arguments.YStep), arguments.N).Clear();
+            }
+
+            arguments.Finish(0, arguments.M, 0, arguments.N);
             return;
         }
 
-        if (arguments.K == 0)
+        bool few = arguments.Tiles == 1; // memory bound: small parts, so that the threads end together
+        arguments.Split(_pool.Threads, dtype.IsQuantized() ? (few ? 8 : 16) : few ? 2 : 8);
+        if (dtype.IsQuantized())
         {
-            new Span<float>(arguments.Y, arguments.M * arguments.N).Clear();
-            arguments.Finish(0, arguments.M, 0, arguments.N);
+            RunQuantized(dtype, ref arguments);
             return;
         }
 

@@ -81,7 +81,7 @@ internal static unsafe class Quantization
     }
 
     private static Vector256<int> Nibbles(float* x, Vector256<float> inverse) =>
-        Vector256.Min(Vector256.Create(15), Vector256.ConvertToInt32((Vector256.Load(x) * inverse) + Vector256.Create(8.5f)));
+        Vector256.Min(Vector256.Create(15), Vector256.ConvertToInt32Native((Vector256.Load(x) * inverse) + Vector256.Create(8.5f)));
 
     private static float LargestMagnitude(float* x)
     {
@@ -112,6 +112,6 @@ internal static unsafe class Quantization
         Vector256<float> whole = Vector256.Truncate(x);
         Vector256<float> one = Vector256.ConditionalSelect(Vector256.Create(-0f), x, Vector256<float>.One);
         Vector256<float> up = Vector256.GreaterThanOrEqual(Vector256.Abs(x - whole), Vector256.Create(0.5f));
-        return Vector256.ConvertToInt32(whole + (up & one));
+        return Vector256.ConvertToInt32Native(whole + (up & one));
     }
 }

@@ -47,6 +47,12 @@ internal static unsafe class ActivationPacker
                 from = tail;
             }
 
+            if (rows == 1)
+            {
+                *sums = 8 * QuantizeBlock(from, (short*)pairs, out *scales);
+                continue;
+            }
+
             *sums = 8 * QuantizeBlock(from, values, out *scales);
             for (int j = 0; j < 16; j++)
             {
@@ -64,8 +70,8 @@ internal static unsafe class ActivationPacker
             float top = new Vec512(Vector512.Max(Vector512.Abs(low), Vector512.Abs(high))).MaxAcross();
             scale = top / 32767f;
             Vector512<float> factor = Vector512.Create(top > Smallest ? 32767f / top : 0);
-            Vector512<int> lowValues = Vector512.ConvertToInt32(Vector512.Round(low * factor));
-            Vector512<int> highValues = Vector512.ConvertToInt32(Vector512.Round(high * factor));
+            Vector512<int> lowValues = Vector512.ConvertToInt32Native(Vector512.Round(low * factor));
+            Vector512<int> highValues = Vector512.ConvertToInt32Native(Vector512.Round(high * factor));
             Vector512.Narrow(lowValues, highValues).Store(values);
             return Vector512.Sum(lowValues + highValues);
         }

@@ -43,7 +43,7 @@ internal static unsafe class WeightUnpacker
     private static void Blocks(PackedMatrix matrix, byte* panel, int column, float* to)
     {
         int blockBytes = matrix.DType.BlockBytes();
-        int panelBlock = (int)(matrix.PanelBytes / matrix.Blocks);
+        int panelBlock = matrix.DType == DType.Q8_0 ? QuantPanels.Q8Bytes : QuantPanels.Q4Bytes;
         byte* block = stackalloc byte[34];
         float* wide = stackalloc float[DTypes.BlockLength];
         for (int b = 0; b < matrix.Blocks; b++)
