@@ -121,7 +121,6 @@ internal sealed class Orchestrator : IHostedService, IDisposable
             ProcessStartInfo start = await LaunchPlan.MakeAsync(instance, _built.GetValueOrDefault(instance.Resource), _stopping.Token);
             _stopping.Token.ThrowIfCancellationRequested();
             using Process process = _groups!.StartGroup(start);
-            process.StandardInput.Close();
             instance.ProcessId = process.Id;
             instance.State = InstanceState.Running;
             _console.Report(instance.Name, $"started, process {process.Id}");
@@ -136,7 +135,7 @@ internal sealed class Orchestrator : IHostedService, IDisposable
             instance.State = InstanceState.Failed;
             instance.Problem = "stopped before it started";
         }
-        catch (Exception error) when (error is InvalidOperationException or Win32Exception)
+        catch (Exception error) when (error is InvalidOperationException or Win32Exception or IOException)
         {
             instance.State = InstanceState.Failed;
             instance.Problem = error.Message;

@@ -27,19 +27,25 @@ internal sealed partial class ProcessGroups : IDisposable
         for id in $groups; do kill -s KILL -- "-$id" 2>/dev/null; done
         """;
 
+    // Becomes the program once a line comes: the watchdog has heard of the group by then. If this process dies first there
+    // is no line, and the program never starts.
+    private const string GateScript = "read -r go && exec \"$@\" </dev/null";
+
     private readonly Lock _lock = new();
     private readonly Process _watchdog;
 
     public ProcessGroups()
     {
-        _watchdog = Start(new ProcessStartInfo("sh") { ArgumentList = { "-c", WatchdogScript }, WorkingDirectory = "/", RedirectStandardInput = true });
+        _watchdog = Start(new ProcessStartInfo("sh") { ArgumentList = { "-c", WatchdogScript }, WorkingDirectory = "/" });
     }
 
     /// <summary>Starts a process in a new group, whose id is the process' id.</summary>
     public Process StartGroup(ProcessStartInfo start)
     {
-        Process process = Start(start);
+        Process process = Start(start, "sh", "-c", GateScript, "sh");
         Tell('+', process.Id);
+        process.StandardInput.Write('\n');
+        process.StandardInput.Close();
         return process;
     }
 
@@ -59,7 +65,7 @@ internal sealed partial class ProcessGroups : IDisposable
     }
 
     // setsid replaces itself by the program, so the process' id stays, and the program leads session and group.
-    private static Process Start(ProcessStartInfo start)
+    private static Process Start(ProcessStartInfo start, params string[] gate)
     {
         var wrapped = new ProcessStartInfo("setsid")
         {
@@ -68,8 +74,7 @@ internal sealed partial class ProcessGroups : IDisposable
             RedirectStandardOutput = start.RedirectStandardOutput,
             RedirectStandardError = start.RedirectStandardError,
         };
-        wrapped.ArgumentList.Add(start.FileName);
-        foreach (string argument in start.ArgumentList)
+        foreach (string argument in (string[])[.. gate, start.FileName, .. start.ArgumentList])
         {
             wrapped.ArgumentList.Add(argument);
         }
