@@ -46,13 +46,17 @@ internal sealed class PromptBuilder(Tokenizer? tokenizer, PromptCard card, strin
         {
             bool byTemplate = card.PreferChatTemplate && words.Config.ChatTemplates.ContainsKey("default");
             List<TextSegment?> segments = byTemplate ? ByTemplate(chat, words) : new CardPrompt(card).Render(chat.Turns);
-            return Tokenize(segments, media, words, addSpecial: !byTemplate);
+            return Tokenize(segments, media, words, addSpecial: !byTemplate || (placeholder is not null && !BeginsWithBos(segments, words)));
         }
         catch (Exception error) when (error is ArgumentException or InvalidDataException or NotSupportedException)
         {
             throw new MmException(MmErrorCode.InvalidArgument, error.Message, error) { Param = "messages" };
         }
     }
+
+    // As transformers' processors do it: BOS comes from the tokenizer unless the template wrote it; text models' templates write all themselves.
+    private static bool BeginsWithBos(List<TextSegment?> segments, Tokenizer words) =>
+        words.Config.BosToken is { Length: > 0 } bos && segments is [{ } first, ..] && first.Text.StartsWith(bos, StringComparison.Ordinal);
 
     private List<TextSegment?> ByTemplate(ModelInput.Chat chat, Tokenizer words)
     {
