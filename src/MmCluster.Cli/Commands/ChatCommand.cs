@@ -26,7 +26,7 @@ internal sealed class ChatCommand : Command
 
     private async Task<int> RunAsync(ParseResult parsed, CommandContext context, CancellationToken cancellationToken)
     {
-        await using LocalModel model = _model.Load(parsed, _model.Locate(parsed, context), new EngineOptions { MaxNumSeqs = 1 });
+        await using LocalModel model = _model.Load(parsed, ModelOptions.Locate(_model.Name(parsed), context), new EngineOptions { MaxNumSeqs = 1 });
         SamplingParameters sampling = _sampling.Read(parsed);
         List<ChatTurn> start = parsed.GetValue(_system) is { } system ? [new ChatTurn("system", [new ChatPart.Text(system)])] : [];
         List<ChatTurn> turns = [.. start];

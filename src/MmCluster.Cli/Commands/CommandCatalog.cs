@@ -9,6 +9,7 @@ internal static class CommandCatalog
 {
     public static IEnumerable<Command> All(CommandContext context) =>
     [
+        new DemoCommand(context),
         new RunCommand(context),
         new ChatCommand(context),
         new ServeCommand(context),

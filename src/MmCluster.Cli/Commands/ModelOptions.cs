@@ -12,27 +12,42 @@ namespace MmCluster.Cli.Commands;
 /// <summary>The MODEL argument and the options that say how it is loaded, the same on every command that runs one.</summary>
 internal sealed class ModelOptions
 {
-    private readonly Argument<string> _model = new("MODEL") { Description = "A folder, a card's name, or ORG/NAME of a pulled model." };
+    private readonly Argument<string?> _model = new("MODEL")
+    {
+        Description = "A folder, a card's name, or ORG/NAME of a pulled model; default: the shipped one.",
+        Arity = ArgumentArity.ZeroOrOne,
+    };
+
     private readonly Option<string> _dtype = DTypeOption.Create();
     private readonly Option<int> _threads = ThreadsOption.Create();
     private readonly Option<string> _device = DeviceOption.Create();
     private readonly Option<int?> _maxLength = new("--max-model-len") { Description = "Longest sequence; default: the model's." };
 
+    /// <summary>Adds MODEL, which may be left out, and the options.</summary>
     public void AddTo(Command command)
     {
         command.Add(_model);
+        AddOptionsTo(command);
+    }
+
+    /// <summary>Adds the options alone, for a command that takes MODEL in its own way.</summary>
+    public void AddOptionsTo(Command command)
+    {
         foreach (Option option in (Option[])[_dtype, _threads, _device, _maxLength])
         {
             command.Add(option);
         }
     }
 
-    /// <summary>What was written for MODEL.</summary>
-    public string Name(ParseResult parsed) => parsed.GetRequiredValue(_model);
+    /// <summary>What was written for MODEL, or null.</summary>
+    public string? Name(ParseResult parsed) => parsed.GetValue(_model);
 
-    /// <summary>Finds the model that the command line names.</summary>
-    public LocatedModel Locate(ParseResult parsed, CommandContext context) =>
-        new ModelLocator(context.Cards, LocalStore.FromEnvironment(context.Environment)).Locate(parsed.GetRequiredValue(_model));
+    /// <summary>Finds the model of that name, or the default where there is none.</summary>
+    public static LocatedModel Locate(string? name, CommandContext context)
+    {
+        var locator = new ModelLocator(context.Cards, LocalStore.FromEnvironment(context.Environment));
+        return name is null ? locator.Default : locator.Locate(name);
+    }
 
     /// <summary>Loads it.</summary>
     public LocalModel Load(ParseResult parsed, LocatedModel model, EngineOptions engine)

@@ -11,7 +11,12 @@ namespace MmCluster.Cli.Commands;
 internal sealed class RunCommand : Command
 {
     private readonly ModelOptions _model = new();
-    private readonly Argument<string> _prompt = new("PROMPT") { Description = "The question." };
+    private readonly Argument<string[]> _modelAndPrompt = new("MODEL PROMPT")
+    {
+        Description = "The model (a folder, a card's name, ORG/NAME; may be left out for the shipped one) and the question.",
+        Arity = new ArgumentArity(1, 2),
+    };
+
     private readonly Option<string[]> _images = new("--image") { Description = "A picture's file or http(s) address; may be repeated." };
     private readonly Option<string?> _system = new("--system") { Description = "System message." };
     private readonly Option<bool> _raw = new("--raw") { Description = "Continue the prompt as it is, without a chat template." };
@@ -20,8 +25,8 @@ internal sealed class RunCommand : Command
     public RunCommand(CommandContext context)
         : base("run", "Ask a model one question, about pictures if you name some.")
     {
-        _model.AddTo(this);
-        Add(_prompt);
+        Add(_modelAndPrompt);
+        _model.AddOptionsTo(this);
         Add(_images);
         Add(_system);
         Add(_raw);
@@ -33,7 +38,7 @@ internal sealed class RunCommand : Command
     {
         bool json = parsed.GetValue(GlobalOptions.Json);
         ModelInput input = await InputAsync(parsed, cancellationToken);
-        LocatedModel located = _model.Locate(parsed, context);
+        LocatedModel located = ModelOptions.Locate(parsed.GetRequiredValue(_modelAndPrompt) is [{ } name, _] ? name : null, context);
         await using LocalModel model = _model.Load(parsed, located, new EngineOptions { MaxNumSeqs = 1 });
         var printer = new AnswerPrinter(json ? null : context.Out);
         await printer.RunAsync(
@@ -54,7 +59,7 @@ internal sealed class RunCommand : Command
 
     private async Task<ModelInput> InputAsync(ParseResult parsed, CancellationToken cancellationToken)
     {
-        string prompt = parsed.GetRequiredValue(_prompt);
+        string prompt = parsed.GetRequiredValue(_modelAndPrompt)[^1];
         string[] images = parsed.GetValue(_images) ?? [];
         if (parsed.GetValue(_raw))
         {

@@ -30,7 +30,7 @@ internal sealed class ServeCommand : Command
         DefaultValueFactory = _ => 30,
     };
 
-    private readonly Option<bool> _simulate = new("--simulate") { Description = "No weights: MODEL is a profile file of stage times, or 'default'." };
+    private readonly Option<bool> _simulate = new("--simulate") { Description = "No weights: MODEL is a profile file of stage times, if named." };
 
     public ServeCommand(CommandContext context)
         : base("serve", "Serve a model over OpenAI's HTTP interface.")
@@ -50,7 +50,7 @@ internal sealed class ServeCommand : Command
 
     private async Task<int> ServeAsync(ParseResult parsed, CommandContext context, CancellationToken cancellationToken)
     {
-        LocatedModel located = _model.Locate(parsed, context);
+        LocatedModel located = ModelOptions.Locate(_model.Name(parsed), context);
         await using LocalModel model = _model.Load(parsed, located, Engine(parsed));
         var served = new LocalServedModel(parsed.GetValue(_name) ?? located.Name, model, TimeProvider.System.GetUtcNow());
         await using GatewayServer server = await StartAsync(parsed, served, context, cancellationToken);
@@ -61,10 +61,10 @@ internal sealed class ServeCommand : Command
 
     private async Task<int> SimulateAsync(ParseResult parsed, CommandContext context, CancellationToken cancellationToken)
     {
-        string profile = _model.Name(parsed);
+        string? profile = _model.Name(parsed);
         await using var model = new SimulatedServedModel(
             parsed.GetValue(_name) ?? "simulated",
-            profile == "default" ? new SimulationProfile() : SimulationProfile.Load(profile),
+            profile is null ? new SimulationProfile() : SimulationProfile.Load(profile),
             Engine(parsed),
             TimeProvider.System);
         await using GatewayServer server = await StartAsync(parsed, model, context, cancellationToken);

@@ -20,6 +20,9 @@ internal sealed class CommandContext
     /// <summary>Reads an environment variable; null when unset or empty.</summary>
     public Func<string, string?> Environment { get; init; } = _ => null;
 
+    /// <summary>Whether standard output is a terminal that shows 24-bit colours.</summary>
+    public bool ShowsColours => Interactive && Environment("NO_COLOR") is null && Environment("COLORTERM") is ("truecolor" or "24bit");
+
     /// <summary>Folder of model cards: what ships beside the program, or MM_CARDS.</summary>
     public string Cards => Environment("MM_CARDS") ?? Path.Combine(AppContext.BaseDirectory, "models");
 

@@ -58,6 +58,7 @@ public static class CardReader
             Name = name,
             Description = root.TextOr("", "description"),
             Source = root.TryText("source"),
+            IsDefault = root.BoolOr(false, "default"),
             Components = ReadComponents(root),
             Prompt = root.TrySection("prompt") is { } prompt ? ReadPrompt(prompt) : new PromptCard(),
             File = file,

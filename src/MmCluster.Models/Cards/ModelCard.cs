@@ -18,6 +18,9 @@ public sealed record ModelCard
     /// <summary>ORG/NAME of the published checkpoint, or null.</summary>
     public string? Source { get; init; }
 
+    /// <summary>Whether commands take this model where none is named.</summary>
+    public bool IsDefault { get; init; }
+
     /// <summary>The parts, in file order.</summary>
     public required IReadOnlyList<ComponentCard> Components { get; init; }
 

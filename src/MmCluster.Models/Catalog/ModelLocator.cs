@@ -20,6 +20,12 @@ public sealed class ModelLocator(string cards, LocalStore store)
         ? []
         : [.. Directory.EnumerateFiles(cards, "*.yaml").Select(CardReader.Read).OrderBy(card => card.Name, StringComparer.Ordinal)];
 
+    /// <summary>The model that is meant where none is named: the card that says <c>default: true</c>.</summary>
+    /// <exception cref="MmException">NotFound: no card says so.</exception>
+    public LocatedModel Default => Cards.FirstOrDefault(card => card.IsDefault) is { } card
+        ? new LocatedModel(card.Name, FolderOf(card), card)
+        : throw new MmException(MmErrorCode.NotFound, $"no card in {cards} is the default: name a model; known: {Known()}");
+
     /// <summary>An existing folder, else a card's name, else ORG/NAME in the store.</summary>
     /// <exception cref="MmException">NotFound; the message lists the known names, or says what to pull.</exception>
     public LocatedModel Locate(string model)
