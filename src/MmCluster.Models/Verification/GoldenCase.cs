@@ -40,9 +40,9 @@ internal sealed class GoldenCase : IDisposable
     public int[,] Ids(string input)
     {
         StoredTensor stored = Input(input);
-        if (stored.Shape.Count != 2)
+        if (stored.Shape.Count != 2 || stored.ElementCount == 0)
         {
-            throw new InvalidDataException($"{stored.File}: in.{input} has {stored.Shape.Count} dimensions, expected [rows, columns]");
+            throw new InvalidDataException($"{stored.File}: in.{input} is [{string.Join(", ", stored.Shape)}], expected [rows, columns]");
         }
         long[] values = stored.ReadIntegers();
         int[,] ids = new int[stored.Shape[0], stored.Shape[1]];

@@ -68,9 +68,14 @@ public static class GoldenVerifier
         {
             return new CaseResult(name, CaseStatus.Unsupported, null, error.Message);
         }
-        catch (Exception error) when (error is InvalidDataException or ArgumentException or IOException or UnauthorizedAccessException or OverflowException)
+        catch (Exception error) when (error is InvalidDataException or ArgumentException or IOException or UnauthorizedAccessException)
         {
             return new CaseResult(name, CaseStatus.Fail, null, error.Message);
+        }
+        catch (Exception error) when (error is not (OutOfMemoryException or OperationCanceledException))
+        {
+            // One case that breaks us must not hide the verdict on the others.
+            return new CaseResult(name, CaseStatus.Fail, null, $"{error.GetType().Name}: {error.Message}");
         }
     }
 
