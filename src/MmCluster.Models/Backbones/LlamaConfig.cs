@@ -26,17 +26,20 @@ public sealed record LlamaConfig(
     float NormEpsilon, Activation Activation, bool QkvBias, bool OutputBias, bool MlpBias, bool TiedEmbeddings,
     IReadOnlyList<int?> SlidingWindow, RopeParameters Rope)
 {
+    /// <summary>Configuration key (of cards and options, not of Hugging Face) for a longest sequence below the network's own: tables are made to it.</summary>
+    public const string MaxModelLength = "max_model_len";
+
     /// <summary>Reads config.json (or its <c>text_config</c>); absent values are the classes' defaults.</summary>
     /// <exception cref="InvalidDataException">A missing or impossible value.</exception>
     /// <exception cref="NotSupportedException">An unknown activation or rope type.</exception>
     public static LlamaConfig Read(ModelConfig config)
     {
-        int layers = config.SizeOr(32, "num_hidden_layers");
+        int layers = config.LayersOr(32, "num_hidden_layers");
         int hidden = config.SizeOr(4096, "hidden_size");
         int heads = config.SizeOr(32, "num_attention_heads");
         int kvHeads = config.SizeOr(heads, "num_key_value_heads");
         int headDim = config.SizeOr(Math.Max(1, hidden / heads), "head_dim");
-        int maxLength = config.SizeOr(2048, "max_position_embeddings");
+        int maxLength = config.SizeUpTo(1 << 22, 2048, "max_position_embeddings");
         if (heads % kvHeads != 0)
         {
             throw config.Bad("num_key_value_heads", $"is {kvHeads}, which does not divide the {heads} attention heads");
@@ -46,7 +49,7 @@ public sealed record LlamaConfig(
         RopeParameters rope = RopeParameters.Read(config, headDim, maxLength);
         return new LlamaConfig(
             config.SizeOr(32000, "vocab_size"), hidden, config.SizeOr(11008, "intermediate_size"), layers, heads, kvHeads, headDim,
-            Math.Min(maxLength, rope.MaxLength), (float)config.NumberOr(1e-6, "rms_norm_eps"),
+            Math.Min(Math.Min(maxLength, rope.MaxLength), config.SizeOr(maxLength, MaxModelLength)), (float)config.NumberOr(1e-6, "rms_norm_eps"),
             Activations.Read(config, "silu", "hidden_act"), qwen2 || bias, bias && !qwen2, config.BoolOr(false, "mlp_bias"),
             config.BoolOr(false, "tie_word_embeddings"), Windows(config, layers, qwen2), rope);
     }

@@ -36,7 +36,7 @@ public sealed record OptConfig(
         }
         return new OptConfig(
             config.SizeOr(50272, "vocab_size"), config.SizeOr(hidden, "word_embed_proj_dim"), hidden, config.SizeOr(3072, "ffn_dim"),
-            config.SizeOr(12, "num_hidden_layers"), heads, config.SizeOr(2048, "max_position_embeddings"),
+            config.LayersOr(12, "num_hidden_layers"), heads, config.SizeOr(2048, "max_position_embeddings"),
             Activations.Read(config, "relu", "activation_function"), preNorm, preNorm && !config.BoolOr(false, "_remove_final_layer_norm"),
             config.BoolOr(true, "enable_bias"), config.BoolOr(true, "layer_norm_elementwise_affine"), config.BoolOr(true, "tie_word_embeddings"));
     }

@@ -32,14 +32,14 @@ public sealed record T5Config(
     /// <exception cref="NotSupportedException">An unknown activation.</exception>
     public static T5Config Read(ModelConfig config)
     {
-        int layers = config.SizeOr(6, "num_layers");
+        int layers = config.LayersOr(6, "num_layers");
         string feedForward = config.TextOr("relu", "feed_forward_proj"); // "relu", "gated-gelu", ...
         string activation = feedForward == "gated-gelu" ? "gelu_new" : feedForward.Split('-')[^1];
         bool tied = config.BoolOr(true, "tie_word_embeddings");
         return new T5Config(
             config.SizeOr(32128, "vocab_size"), config.SizeOr(512, "d_model"), config.SizeOr(64, "d_kv"), config.SizeOr(2048, "d_ff"),
-            layers, config.SizeOr(layers, "num_decoder_layers"), config.SizeOr(8, "num_heads"),
-            config.SizeOr(32, "relative_attention_num_buckets"), config.SizeOr(128, "relative_attention_max_distance"),
+            layers, config.LayersOr(layers, "num_decoder_layers"), config.SizeOr(8, "num_heads"),
+            config.SizeOr(32, "relative_attention_num_buckets"), config.SizeUpTo(1 << 16, 128, "relative_attention_max_distance"),
             (float)config.NumberOr(1e-6, "layer_norm_epsilon"), Activations.Read(config, activation, "dense_act_fn"),
             config.BoolOr(feedForward.StartsWith("gated-", StringComparison.Ordinal), "is_gated_act"), tied,
             config.BoolOr(tied, "scale_decoder_outputs"), Math.Max(UsualLength, config.SizeOr(512, "n_positions")));

@@ -20,6 +20,9 @@ public sealed record LoadOptions
     /// <summary>Layers of the backbone that are loaded: a pipeline shard.</summary>
     public LayerRange Shard { get; init; } = LayerRange.All;
 
+    /// <summary>Longest sequence that will be served, or null for the network's own: position tables are made to it.</summary>
+    public int? MaxModelLength { get; init; }
+
     /// <summary>Which components are loaded; null loads all. A stage that stands alone loads its own.</summary>
     public Func<ComponentCard, bool>? Components { get; init; }
 

@@ -114,7 +114,8 @@ public sealed class LoadedModel : IDisposable
         foreach (ComponentCard component in chosen.Where(component => component.Kind == ComponentKind.Backbone))
         {
             WeightSource weights = groups[component.Weights ?? ""].Source(component, options);
-            Backbone = Networks.Backbone(component.Network, Card.File)(ConfigOf(component), weights, options.Shard);
+            ModelConfig config = options.MaxModelLength is { } longest ? ConfigOf(component).With(LlamaConfig.MaxModelLength, longest) : ConfigOf(component);
+            Backbone = Networks.Backbone(component.Network, Card.File)(config, weights, options.Shard);
         }
         foreach (ComponentCard component in chosen.Where(component => component.Kind == ComponentKind.Encoder))
         {

@@ -78,6 +78,9 @@ public sealed class ModelConfig
         return at;
     }
 
+    /// <summary>These values with one of them given.</summary>
+    public ModelConfig With(string name, int value) => With(JsonSerializer.SerializeToElement(new Dictionary<string, int> { [name] = value }));
+
     /// <summary>These values with those of <paramref name="overrides"/> (an object) before them.</summary>
     public ModelConfig With(JsonElement? overrides)
     {
@@ -109,6 +112,14 @@ public sealed class ModelConfig
 
     /// <summary>A size, or <paramref name="otherwise"/> where there is none.</summary>
     public int SizeOr(int otherwise, params ReadOnlySpan<string> names) => TryWhole(names) is { } value ? Checked(names, value) : otherwise;
+
+    /// <summary>A number of layers, or <paramref name="otherwise"/> where there is none; at most 4,096, for each is built before weights are compared.</summary>
+    public int LayersOr(int otherwise, params ReadOnlySpan<string> names) => SizeUpTo(4096, otherwise, names);
+
+    /// <summary>A size of at most <paramref name="most"/>, where memory is taken by it alone; or <paramref name="otherwise"/> where there is none.</summary>
+    public int SizeUpTo(int most, int otherwise, params ReadOnlySpan<string> names) => SizeOr(otherwise, names) is var size && size <= most
+        ? size
+        : throw Bad(names[0], $"is {size}, at most {most} was expected");
 
     /// <summary>A number, or <paramref name="otherwise"/> where there is none.</summary>
     public double NumberOr(double otherwise, params ReadOnlySpan<string> names) => Find(names) is not var (name, value) ? otherwise

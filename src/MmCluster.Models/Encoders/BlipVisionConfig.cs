@@ -33,7 +33,7 @@ public sealed record BlipVisionConfig(
         {
             throw config.Bad("vision_config", $"has width {width}, {heads} heads, pictures of {image} and patches of {patch}: impossible");
         }
-        return new BlipVisionConfig(width, config.SizeOr(6144, "intermediate_size"), config.SizeOr(39, "num_hidden_layers"), heads, image, patch,
+        return new BlipVisionConfig(width, config.SizeOr(6144, "intermediate_size"), config.LayersOr(39, "num_hidden_layers"), heads, image, patch,
             Activations.Read(config, "gelu", "hidden_act"), (float)config.NumberOr(1e-6, "layer_norm_eps"), config.BoolOr(true, "qkv_bias"));
     }
 }

@@ -35,7 +35,7 @@ public sealed class ClipTextEncoder : IDisposable
         _eos = config.TryWhole("eos_token_id") ?? 49407;
         _tokens = new Parameter(weights["embeddings"]["token_embedding"], "weight", config.SizeOr(49408, "vocab_size"), width);
         _positions = new Parameter(weights["embeddings"]["position_embedding"], "weight", MaxLength, width);
-        _layers = [.. Enumerable.Range(0, config.SizeOr(12, "num_hidden_layers")).Select(i => new ClipLayer(
+        _layers = [.. Enumerable.Range(0, config.LayersOr(12, "num_hidden_layers")).Select(i => new ClipLayer(
             weights["encoder"]["layers"][i], width, config.SizeOr(2048, "intermediate_size"), heads, activation, epsilon))];
         _finalNorm = new LayerNorm(weights["final_layer_norm"], width, epsilon);
     }

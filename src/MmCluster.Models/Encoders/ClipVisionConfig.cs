@@ -33,7 +33,7 @@ public sealed record ClipVisionConfig(
     {
         int width = config.SizeOr(768, "hidden_size");
         int heads = config.SizeOr(12, "num_attention_heads");
-        int layers = config.SizeOr(12, "num_hidden_layers");
+        int layers = config.LayersOr(12, "num_hidden_layers");
         int image = config.SizeOr(224, "image_size");
         int patch = config.SizeOr(32, "patch_size");
         if (width % heads != 0)

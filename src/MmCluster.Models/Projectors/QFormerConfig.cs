@@ -32,7 +32,7 @@ public sealed record QFormerConfig(
         {
             throw qformer.Bad("num_attention_heads", $"is {heads}, which does not divide hidden_size {width}");
         }
-        return new QFormerConfig(config.SizeOr(32, "num_query_tokens"), width, qformer.SizeOr(3072, "intermediate_size"), qformer.SizeOr(12, "num_hidden_layers"),
+        return new QFormerConfig(config.SizeOr(32, "num_query_tokens"), width, qformer.SizeOr(3072, "intermediate_size"), qformer.LayersOr(12, "num_hidden_layers"),
             heads, qformer.SizeOr(2, "cross_attention_frequency"), Activations.Read(qformer, "gelu", "hidden_act"),
             (float)qformer.NumberOr(1e-12, "layer_norm_eps"));
     }

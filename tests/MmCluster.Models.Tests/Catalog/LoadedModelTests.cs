@@ -138,6 +138,8 @@ public sealed class LoadedModelTests : IDisposable
     [InlineData("\"num_attention_heads\":4", "\"num_attention_heads\":3", "does not divide")]
     [InlineData("\"hidden_size\":64", "\"hidden_size\":-64", "hidden_size is -64")]
     [InlineData("\"hidden_size\":64", "\"hidden_size\":\"64\"", "expected a whole number")]
+    [InlineData("\"num_hidden_layers\":3", "\"num_hidden_layers\":900000000", "num_hidden_layers is 900000000, at most 4096")]
+    [InlineData("\"max_position_embeddings\":256", "\"max_position_embeddings\":1000000000", "max_position_embeddings is 1000000000, at most")]
     [InlineData("\"vocab_size\":320", "\"vocab_size\":2000000000", "vocab_size is 2000000000")]
     public void Impossible_configurations_are_refused_naming_the_file(string right, string wrong, string message)
     {
@@ -149,6 +151,13 @@ public sealed class LoadedModelTests : IDisposable
         var error = Assert.Throws<InvalidDataException>(() => Load());
         Assert.StartsWith(_folder.File("config.json"), error.Message);
         Assert.Contains(message, error.Message);
+    }
+
+    [Fact]
+    public void A_shorter_longest_sequence_can_be_asked_for()
+    {
+        using LoadedModel model = LoadedModel.Load(Repository.Golden("llama_gqa"), new LoadOptions { Backbone = DType.F32, MaxModelLength = 40 });
+        Assert.Equal(40, model.Backbone!.Spec.MaxLength);
     }
 
     private LoadedModel Load() => LoadedModel.Load(_folder.Path, new LoadOptions { Backbone = DType.F32 });
