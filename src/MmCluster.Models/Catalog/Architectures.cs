@@ -21,6 +21,8 @@ public static class Architectures
         ["CLIPModel"] = _ => [ClipVision("vision_config", KeyLayouts.ClipVision)],
         ["LlavaForConditionalGeneration"] = Llava,
         ["Blip2ForConditionalGeneration"] = Blip2,
+        ["InstructBlipForConditionalGeneration"] = Blip2,
+        ["InstructBlipVideoForConditionalGeneration"] = Blip2,
     };
 
     // Language models inside others are named by model_type.

@@ -31,14 +31,19 @@ public sealed class MediaPath : IDisposable
     /// <summary>Elements of a row.</summary>
     public int Width => _projectors.Count > 0 ? _projectors[^1].Width : Encoder.Spec.Width;
 
+    /// <summary>Whether a projector needs the instruction's ids.</summary>
+    public bool ReadsInstruction => _projectors.Exists(projector => projector.ReadsInstruction);
+
     /// <summary>Encodes and projects a batch of items of one shape to [B, <see cref="Positions"/>, <see cref="Width"/>].</summary>
-    public Tensor Features(Tensor input)
+    /// <param name="input">Preprocessed media.</param>
+    /// <param name="instruction">[B, L] ids, where a projector reads them.</param>
+    public Tensor Features(Tensor input, Tensor? instruction = null)
     {
         using var scope = new TensorScope();
         Tensor features = Encoder.Encode(input);
         foreach (IProjector projector in _projectors)
         {
-            features = projector.Project(features);
+            features = projector.Project(features, instruction);
         }
         return scope.Keep(features);
     }

@@ -14,6 +14,11 @@ public interface IProjector : IDisposable
     /// <summary>Rows that an item of <paramref name="features"/> features becomes.</summary>
     int Positions(int features);
 
+    /// <summary>Whether <see cref="Project"/> needs the instruction's ids (InstructBLIP's Q-Former reads them).</summary>
+    bool ReadsInstruction => false;
+
     /// <summary>[B, N, width of the features] to [B, <see cref="Positions"/>(N), <see cref="Width"/>].</summary>
-    Tensor Project(Tensor features);
+    /// <param name="features">An encoder's output.</param>
+    /// <param name="instruction">[B, L] I32 ids in the projector's own vocabulary, where it <see cref="ReadsInstruction"/>; else not looked at.</param>
+    Tensor Project(Tensor features, Tensor? instruction = null);
 }

@@ -4,12 +4,17 @@ using MmCluster.Tensors;
 
 namespace MmCluster.Models.Projectors;
 
-/// <summary>The Q-Former (arXiv 2301.12597): a BERT whose inputs are learned queries, and that attends to an encoder's features every few layers.</summary>
+/// <summary>
+/// The Q-Former (arXiv 2301.12597): a BERT whose inputs are learned queries, and that attends to an encoder's features every few layers. InstructBLIP's
+/// (arXiv 2305.06500) reads the instruction too: its words stand behind the queries and never see the features themselves.
+/// </summary>
 public sealed class QFormerProjector : IProjector
 {
     private readonly Ownership _owned = new();
     private readonly QFormerConfig _config;
     private readonly Parameter _queries;
+    private readonly Parameter? _words;
+    private readonly Parameter? _positions;
     private readonly LayerNorm _norm;
     private readonly QFormerLayer[] _layers;
 
@@ -22,7 +27,13 @@ public sealed class QFormerProjector : IProjector
         weights = weights.OwnedBy(_owned);
         _config = config;
         _queries = new Parameter(weights, "query_tokens", 1, config.Queries, config.Width);
-        _norm = new LayerNorm(weights["qformer"]["layernorm"], config.Width, config.NormEpsilon);
+        WeightSource embeddings = weights["qformer"]["embeddings"];
+        if (config.VocabularySize is { } vocabulary)
+        {
+            _words = new Parameter(embeddings["word_embeddings"], "weight", vocabulary, config.Width);
+            _positions = new Parameter(embeddings["position_embeddings"], "weight", config.MaxLength, config.Width);
+        }
+        _norm = new LayerNorm(_words is null ? weights["qformer"]["layernorm"] : embeddings["layernorm"], config.Width, config.NormEpsilon);
         _layers = [.. Enumerable.Range(0, config.LayerCount).Select(i => new QFormerLayer(config, weights["qformer"]["encoder"]["layer"][i], inputs, i % config.CrossFrequency == 0))];
     }
 
@@ -33,10 +44,30 @@ public sealed class QFormerProjector : IProjector
     public int Positions(int features) => _config.Queries;
 
     /// <inheritdoc/>
-    public Tensor Project(Tensor features)
+    public bool ReadsInstruction => _words is not null;
+
+    /// <inheritdoc/>
+    public Tensor Project(Tensor features, Tensor? instruction = null)
     {
         using var scope = new TensorScope();
-        Tensor h = _norm.Forward(_queries.Value.Expand([features.Size(0), _config.Queries, _config.Width]).Contiguous());
+        return scope.Keep(States(features, instruction).Slice(1, 0, _config.Queries).Contiguous());
+    }
+
+    /// <summary>All states, the queries' and behind them the instruction's: [B, queries + L, width].</summary>
+    /// <exception cref="ArgumentException">An instruction is needed and missing, or too long.</exception>
+    public Tensor States(Tensor features, Tensor? instruction)
+    {
+        using var scope = new TensorScope();
+        Tensor input = _queries.Value.Expand([features.Size(0), _config.Queries, _config.Width]);
+        if (_words is not null)
+        {
+            if (instruction is not { Rank: 2 } || instruction.Size(0) != features.Size(0) || instruction.Size(1) > _config.MaxLength)
+            {
+                throw new ArgumentException($"q-former: the instruction is {instruction?.Shape.ToString() ?? "missing"}, expected [{features.Size(0)}, at most {_config.MaxLength}]");
+            }
+            input = Ops.Cat([input, Ops.Embedding(_words.Value, instruction) + _positions!.Value.Slice(0, 0, instruction.Size(1))], 1);
+        }
+        Tensor h = _norm.Forward(input.Contiguous());
         foreach (QFormerLayer layer in _layers)
         {
             h = layer.Forward(h, features);
@@ -53,17 +84,28 @@ internal sealed class QFormerLayer(QFormerConfig config, WeightSource weights, i
 {
     private readonly BertAttention _self = new(config, weights["attention"], config.Width);
     private readonly BertAttention? _cross = attendsToFeatures ? new(config, weights["crossattention"], featureWidth) : null;
-    private readonly Linear _intermediate = new(weights["intermediate_query"]["dense"], config.Width, config.IntermediateSize, bias: true);
-    private readonly Linear _output = new(weights["output_query"]["dense"], config.IntermediateSize, config.Width, bias: true);
-    private readonly LayerNorm _norm = new(weights["output_query"]["LayerNorm"], config.Width, config.NormEpsilon);
+    private readonly BertMix? _textMix = config.VocabularySize is null ? null : new(config, weights["intermediate"], weights["output"]);
+    private readonly BertMix _queryMix = new(config, weights["intermediate_query"], weights["output_query"]);
 
+    /// <summary>[B, queries + L, width] to the same shape; only the queries look at the features.</summary>
     public Tensor Forward(Tensor x, Tensor features)
     {
         using var scope = new TensorScope();
         Tensor h = _self.Forward(x, x);
-        h = _cross?.Forward(h, features) ?? h;
-        return scope.Keep(_norm.Forward(h + _output.Forward(_intermediate.Forward(h, config.Activation))));
+        Tensor queries = h.Slice(1, 0, config.Queries);
+        queries = _queryMix.Forward(_cross?.Forward(queries, features) ?? queries);
+        return scope.Keep(_textMix is null ? queries : Ops.Cat([queries, _textMix.Forward(h.Slice(1, config.Queries))], 1));
     }
+}
+
+/// <summary>BERT's MLP with its norm: norm(x + mlp).</summary>
+internal sealed class BertMix(QFormerConfig config, WeightSource intermediate, WeightSource output)
+{
+    private readonly Linear _intermediate = new(intermediate["dense"], config.Width, config.IntermediateSize, bias: true);
+    private readonly Linear _output = new(output["dense"], config.IntermediateSize, config.Width, bias: true);
+    private readonly LayerNorm _norm = new(output["LayerNorm"], config.Width, config.NormEpsilon);
+
+    public Tensor Forward(Tensor x) => _norm.Forward(x + _output.Forward(_intermediate.Forward(x, config.Activation)));
 }
 
 /// <summary>BERT's attention with its output projection and norm: norm(x + attention).</summary>

@@ -26,7 +26,9 @@ public static class GoldenVerifier
         ["LlavaForConditionalGeneration"] = (model, golden) => new DecoderRun(model, golden),
         ["T5ForConditionalGeneration"] = (model, golden) => new EncoderDecoderRun(model, golden),
         ["CLIPVisionModel"] = (model, golden) => new VisionRun(model, golden),
-        ["Blip2ForConditionalGeneration"] = (model, golden) => model.Backbone is ICrossBackbone ? new EncoderDecoderRun(model, golden) : new DecoderRun(model, golden),
+        ["Blip2ForConditionalGeneration"] = Either,
+        ["InstructBlipForConditionalGeneration"] = Either,
+        ["InstructBlipVideoForConditionalGeneration"] = Either,
     };
 
     // Classes that are parts of models, not models.
@@ -34,6 +36,9 @@ public static class GoldenVerifier
     {
         ["CLIPTextModel"] = (golden, options) => new TextEncoderRun(golden, options),
     };
+
+    private static IGoldenRun Either(LoadedModel model, GoldenCase golden) =>
+        model.Backbone is ICrossBackbone ? new EncoderDecoderRun(model, golden) : new DecoderRun(model, golden);
 
     /// <summary>Compares every case at or below a folder, in the order of names; results come as they are computed.</summary>
     /// <exception cref="DirectoryNotFoundException">There is no such folder.</exception>

@@ -10,6 +10,7 @@ internal sealed class MediaRows : IDisposable
 {
     private readonly MediaPath? _path;
     private readonly Tensor? _pixels;
+    private readonly Tensor? _instruction;
     private readonly int? _placeholder;
 
     public MediaRows(LoadedModel model, GoldenCase golden)
@@ -17,7 +18,8 @@ internal sealed class MediaRows : IDisposable
         if (model.Paths.Count > 0 && golden.Has("pixel_values"))
         {
             _path = model.Paths[0];
-            _pixels = golden.Floats("pixel_values");
+            _pixels = Frames(golden.Floats("pixel_values"));
+            _instruction = golden.Has("qformer_input_ids") ? Repeat(golden.Ids("qformer_input_ids"), _pixels.Size(0)) : null;
             _placeholder = model.SpecialTokens.Media ?? throw new NotSupportedException("the configuration names no placeholder for media");
         }
     }
@@ -28,7 +30,7 @@ internal sealed class MediaRows : IDisposable
     public Tensor? Output(string name) => (_path, name) switch
     {
         (null, _) => null,
-        (_, "image_features") => _path.Features(_pixels!),
+        (_, "image_features") => _path.Features(_pixels!, _instruction),
         (_, "vision") => _path.Encoder.Encode(_pixels!),
         (_, "qformer") when _path.Projectors is [QFormerProjector qformer, ..] => Through(qformer),
         _ => null,
@@ -46,7 +48,7 @@ internal sealed class MediaRows : IDisposable
         {
             return scope.Keep(embedded);
         }
-        Tensor features = _path!.Features(_pixels!);
+        Tensor features = _path!.Features(_pixels!, _instruction);
         int items = targets.Length / features.Size(1);
         if (items * features.Size(1) != targets.Length || items > features.Size(0))
         {
@@ -56,11 +58,37 @@ internal sealed class MediaRows : IDisposable
         return scope.Keep(embedded.ScatterRows(Tensor.From(targets, [targets.Length]), rows));
     }
 
-    public void Dispose() => _pixels?.Dispose();
+    public void Dispose()
+    {
+        _pixels?.Dispose();
+        _instruction?.Dispose();
+    }
+
+    // A film [B, frames, 3, h, w] is as many pictures.
+    private static Tensor Frames(Tensor pixels)
+    {
+        if (pixels.Rank != 5)
+        {
+            return pixels;
+        }
+        using (pixels)
+        {
+            return pixels.Reshape(pixels.Size(0) * pixels.Size(1), pixels.Size(2), pixels.Size(3), pixels.Size(4));
+        }
+    }
+
+    // Each row's instruction for each of its pictures.
+    private static Tensor Repeat(int[,] ids, int pictures)
+    {
+        int columns = ids.GetLength(1);
+        int each = pictures / ids.GetLength(0);
+        int[] repeated = [.. Enumerable.Range(0, pictures).SelectMany(picture => Enumerable.Range(0, columns).Select(column => ids[picture / each, column]))];
+        return Tensor.From(repeated, [pictures, columns]);
+    }
 
     private Tensor Through(QFormerProjector qformer)
     {
         using var scope = new TensorScope();
-        return scope.Keep(qformer.Project(_path!.Encoder.Encode(_pixels!)));
+        return scope.Keep(qformer.States(_path!.Encoder.Encode(_pixels!), _instruction));
     }
 }

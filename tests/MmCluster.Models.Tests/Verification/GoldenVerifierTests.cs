@@ -18,6 +18,7 @@ public sealed class GoldenVerifierTests : IDisposable
     [InlineData("clip_vision", "last_hidden penultimate pooled")]
     [InlineData("llava15", "greedy image_features logits")]
     [InlineData("blip2_opt", "greedy logits qformer vision")]
+    [InlineData("instructblip_flan_t5", "greedy logits qformer")]
     [InlineData("clip_text", "last_hidden pooled")]
     public void Networks_give_what_the_reference_gives(string name, string outputs)
     {
@@ -35,6 +36,16 @@ public sealed class GoldenVerifierTests : IDisposable
         VerifyOptions options = new() { Matrices = Tensors.DType.BF16 };
         CaseResult result = Assert.Single(GoldenVerifier.Verify(Repository.Golden("llava15"), options));
         Assert.True(result.Status == CaseStatus.Ok, result.Reason);
+    }
+
+    [Fact]
+    public void Logits_are_scaled_where_the_configuration_says_so()
+    {
+        CopyGolden("flan_t5");
+        Edit("config.json", config => config["scale_decoder_outputs"] = true);
+        CaseResult result = Assert.Single(GoldenVerifier.Verify(_folder.Path, new VerifyOptions()));
+        Assert.Equal(0.875, result.Outputs.Single(output => output.Output == "logits").Error, 1e-5); // 64^-0.5 of the reference
+        Assert.Equal(0, result.Outputs.Single(output => output.Output == "greedy").Error);
     }
 
     [Fact]
