@@ -54,7 +54,7 @@ public sealed class ModelLocator(string cards, LocalStore store)
         }
         if (source.StartsWith("./", StringComparison.Ordinal))
         {
-            string folder = Path.Combine(cards, source);
+            string folder = Path.GetFullPath(Path.Combine(cards, source));
             return Directory.Exists(folder) ? folder : throw new MmException(MmErrorCode.NotFound, $"{card.File}: there is no folder {folder}");
         }
         return store.Find(source) is { } pulled
