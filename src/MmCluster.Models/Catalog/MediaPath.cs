@@ -36,8 +36,13 @@ public sealed class MediaPath : IDisposable
 
     /// <summary>Encodes and projects a batch of items of one shape to [B, <see cref="Positions"/>, <see cref="Width"/>].</summary>
     /// <param name="input">Preprocessed media.</param>
-    /// <param name="instruction">[B, L] ids, where a projector reads them.</param>
-    public Tensor Features(Tensor input, Tensor? instruction = null)
+    /// <exception cref="ArgumentException">A shape that the encoder does not take, or a projector <see cref="ReadsInstruction"/>.</exception>
+    public Tensor Features(Tensor input) => Features(input, null);
+
+    /// <inheritdoc cref="Features(Tensor)"/>
+    /// <param name="input">Preprocessed media.</param>
+    /// <param name="instruction">[B, L] ids for a projector that reads them; else null.</param>
+    public Tensor Features(Tensor input, Tensor? instruction)
     {
         using var scope = new TensorScope();
         Tensor features = Encoder.Encode(input);
