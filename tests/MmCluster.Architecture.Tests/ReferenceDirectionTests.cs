@@ -13,6 +13,7 @@ public sealed class ReferenceDirectionTests
         ["MmCluster.Media"] = [],
         ["MmCluster.Models"] = ["MmCluster.Tensors", "MmCluster.Tokenizers", "MmCluster.Media"],
         ["MmCluster.Engine"] = ["MmCluster.Models"],
+        ["MmCluster.Cluster.LocalStorage"] = ["MmCluster.Embedded.Orleans"],
         ["MmCluster.Embedded.Orleans"] = ["MmCluster.Embedded.Orleans.Generator"],
         ["MmCluster.Embedded.Orleans.Generator"] = [],
         ["MmCluster.Embedded.Grpc.Core"] = [],

@@ -52,7 +52,7 @@ internal static class ApiDump
             if (!IsOverride(accessor))
             {
                 bool set = property.SetMethod is { } setter && IsVisible(setter);
-                yield return $"{Modifiers(accessor)}{Name(property.PropertyType)} {property.Name} {{ get; {(set ? "set; " : "")}}}";
+                yield return $"{Modifiers(accessor)}{Name(property.PropertyType)} {property.Name} {{ get; {(!set ? "" : IsInit(property.SetMethod!) ? "init; " : "set; ")}}}";
             }
         }
         foreach (FieldInfo field in type.GetFields(Declared).Where(field => field.IsPublic || field.IsFamily || field.IsFamilyOrAssembly))
@@ -128,7 +128,10 @@ internal static class ApiDump
 
     private static string Access(MethodBase method) => method.IsPublic ? "" : "protected ";
 
-    private static string Modifiers(MethodInfo method) => method.DeclaringType!.IsInterface ? "" : Access(method) + method switch
+    private static bool IsInit(MethodInfo setter) =>
+        setter.ReturnParameter.GetRequiredCustomModifiers().Contains(typeof(IsExternalInit));
+
+    private static string Modifiers(MethodInfo method) => method.DeclaringType!.IsInterface && !method.IsStatic ? "" : Access(method) + method switch
     {
         { IsStatic: true } => "static ",
         { IsAbstract: true } => "abstract ",
@@ -145,6 +148,7 @@ internal static class ApiDump
         return $"({string.Join(", ", method.GetParameters().Select(parameter =>
             (extension && parameter.Position == 0 ? "this " : "")
             + (parameter.IsDefined(typeof(ParamArrayAttribute)) ? "params " : "")
+            + (parameter.IsOut ? "out " : parameter.ParameterType.IsByRef ? "ref " : "")
             + $"{Name(parameter.ParameterType)} {parameter.Name}{Default(parameter)}"))})";
     }
 

@@ -8,6 +8,8 @@ namespace MmCluster.Embedded.Api.Tests;
 /// </summary>
 internal sealed partial class ApiList
 {
+    private static readonly Dictionary<string, string> ClrNames = new() { ["Int16"] = "short", ["UInt16"] = "ushort", ["Char"] = "char" };
+
     private readonly Dictionary<string, HashSet<string>> _members = [];
     private readonly Dictionary<string, string> _headers = [];
     private readonly HashSet<string> _words;
@@ -27,7 +29,9 @@ internal sealed partial class ApiList
             else
             {
                 // An enum's values are on one line, or on one each.
-                members!.UnionWith(EnumValues().IsMatch(line) ? line.Split(", ").Select(Normalize) : [Normalize(line)]);
+                // Attributes of members are compared apart from their signatures.
+                string member = Attributes().Replace(line, "");
+                members!.UnionWith(EnumValues().IsMatch(member) ? member.Split(", ").Select(Normalize) : [Normalize(member)]);
             }
         }
         _words = [.. Word().Matches(text).Select(match => match.Value)];
@@ -56,7 +60,8 @@ internal sealed partial class ApiList
         line = Namespace().Replace(line.Trim(), "");
         line = BaseCall().Replace(line, "");
         line = line.Replace("public ", "").Replace("= null", "= default").Replace("{ }", "").Replace("?", "").TrimEnd(';', ' ', ',');
-        line = Accessors().Replace(line, match => match.Value.Contains("set") ? "{ get; set; }" : "{ get; }");
+        line = Accessors().Replace(line, match => match.Value.Contains("set") ? "{ get; set; }" : match.Value.Contains("init") ? "{ get; init; }" : "{ get; }");
+        line = ClrName().Replace(line, match => ClrNames[match.Value]);
         return Spaces().Replace(line, " ").Trim();
     }
 
@@ -83,10 +88,16 @@ internal sealed partial class ApiList
     [GeneratedRegex(@"^\s+\w+ = \d+,?(?: \w+ = \d+,?)*\s*$")]
     private static partial Regex EnumValues();
 
+    [GeneratedRegex(@"^\s+(?:\[.*?\] )+")]
+    private static partial Regex Attributes();
+
+    [GeneratedRegex(@"\b(?:Int16|UInt16|Char)\b")]
+    private static partial Regex ClrName();
+
     [GeneratedRegex(@"\s+")]
     private static partial Regex Spaces();
 
-    [GeneratedRegex(@"^(?:\[[^\]]*\] )?(?:(?:sealed|static|abstract|readonly|partial) )*(?:class|struct|interface|enum|delegate) ")]
+    [GeneratedRegex(@"^(?:\[[^\]]*\] )*(?:(?:sealed|static|abstract|readonly|partial) )*(?:class|struct|interface|enum|delegate) ")]
     private static partial Regex Kind();
 
     [GeneratedRegex(@"[A-Za-z_]\w*")]

@@ -59,7 +59,7 @@ public sealed class SiloAddress : IEquatable<SiloAddress>, IComparable<SiloAddre
 
     /// <summary>Reads what <see cref="ToParsableString"/> wrote.</summary>
     /// <exception cref="FormatException">The text is no silo address.</exception>
-    public static SiloAddress Parse(string value, IFormatProvider? provider) => FromParsableString(value);
+    public static SiloAddress Parse(string value, IFormatProvider? provider = null) => FromParsableString(value);
 
     /// <summary>Reads what <see cref="ToParsableString"/> wrote; false where the text is something else.</summary>
     public static bool TryParse(string? value, [NotNullWhen(true)] out SiloAddress? result) => TryParse(value, null, out result);
@@ -88,7 +88,7 @@ public sealed class SiloAddress : IEquatable<SiloAddress>, IComparable<SiloAddre
 
     /// <summary>Reads what <see cref="ToParsableString"/> wrote, as UTF-8.</summary>
     /// <exception cref="FormatException">The text is no silo address.</exception>
-    public static SiloAddress Parse(ReadOnlySpan<byte> utf8Text, IFormatProvider? provider) => FromUtf8String(utf8Text);
+    public static SiloAddress Parse(ReadOnlySpan<byte> utf8Text, IFormatProvider? provider = null) => FromUtf8String(utf8Text);
 
     /// <summary>Reads what <see cref="ToParsableString"/> wrote, as UTF-8; false where the text is something else.</summary>
     public static bool TryParse(ReadOnlySpan<byte> utf8Text, [NotNullWhen(true)] out SiloAddress? result) =>

@@ -129,6 +129,11 @@ internal sealed partial class ActivationData : IGrainContext, IRequestHost
             request.Reject(new OperationCanceledException(request.Cancellation.Token));
             return;
         }
+        if (request.IsDone && !request.IsRemote)
+        {
+            OnEnded(request, null); // the caller has given up
+            return;
+        }
         RequestContext.Import(request.Context);
         request.Run(this, GrainInstance!);
     }

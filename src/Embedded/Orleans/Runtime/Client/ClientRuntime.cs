@@ -123,7 +123,7 @@ internal sealed partial class ClientRuntime : ReferenceRuntime, IFrameHandler
         if (_open.FirstOrDefault(connection => Equals(connection.PeerSilo, request.TargetSilo)) is { } gateway)
         {
             SiloNetwork.TrySend(gateway, (correlationId, request.Target), static (writer, state) =>
-                Envelope.WriteCancel(writer, state.correlationId, state.Target, Guid.Empty));
+                Envelope.WriteCancel(writer, state.correlationId, state.Target, null, Guid.Empty));
         }
     }
 

@@ -179,10 +179,16 @@ internal static class Envelope
         writer.WriteRaw(body);
     }
 
-    public static void WriteCancel(MessageWriter writer, ulong correlationId, GrainId target, Guid client)
+    /// <param name="writer">Where to.</param>
+    /// <param name="correlationId">The call's number at its caller.</param>
+    /// <param name="target">The grain.</param>
+    /// <param name="origin">The silo that called, where that is not who sends this.</param>
+    /// <param name="client">The client that called.</param>
+    public static void WriteCancel(MessageWriter writer, ulong correlationId, GrainId target, SiloAddress? origin, Guid client)
     {
         Start(writer, FrameType.Cancel);
         writer.WriteVarUInt64(correlationId);
+        writer.WriteText(origin?.ToParsableString() ?? "");
         writer.WriteRaw(client.ToByteArray());
         writer.WriteBlock(target.Type.AsSpan());
         writer.WriteBlock(target.Key.AsSpan());

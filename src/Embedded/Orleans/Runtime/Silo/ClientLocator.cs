@@ -1,16 +1,14 @@
 using System.Collections.Concurrent;
 using Orleans.Runtime.Membership;
-using Orleans.Runtime.Messaging;
 
 namespace Orleans.Runtime.Silo;
 
-/// <summary>Which silo a client is connected to, asked of all silos when it is not known; and where its calls went.</summary>
+/// <summary>Which silo a client is connected to, asked of all silos when it is not known.</summary>
 internal sealed class ClientLocator(SiloServices services, IMembershipView membership)
 {
     private static readonly TimeSpan AskTimeout = TimeSpan.FromSeconds(5);
 
     private readonly ConcurrentDictionary<Guid, SiloAddress> _gateways = new();
-    private readonly ConcurrentDictionary<(Guid Client, ulong Id), SiloAddress> _forwarded = new();
 
     public async Task<SiloAddress?> FindAsync(Guid client)
     {
@@ -30,19 +28,6 @@ internal sealed class ClientLocator(SiloServices services, IMembershipView membe
         }
         return _gateways[client] = silos[index];
     }
-
-    /// <summary>Remembers where a client's call went that it may cancel.</summary>
-    public void OnForwarded(Request request, SiloAddress silo)
-    {
-        if (request.OriginSilo is null && request.OriginClient != Guid.Empty && (request.Method.Traits & MethodTraits.Cancellable) != 0)
-        {
-            _forwarded[(request.OriginClient, request.CorrelationId)] = silo;
-        }
-    }
-
-    public bool TryGetForwarded(Guid client, ulong id, out SiloAddress silo) => _forwarded.TryGetValue((client, id), out silo!);
-
-    public void OnAnswered(Guid client, ulong id) => _forwarded.TryRemove((client, id), out _);
 
     private async Task<bool> HasClientAsync(SiloAddress silo, Guid client)
     {

@@ -217,7 +217,16 @@ internal sealed class RequestRouter(SiloServices services, SiloNetwork network, 
                 request.Reject(new OrleansMessageRejectionException($"{request.Method} to {request.Target} was sent on too often."));
                 return;
             }
-            clients.OnForwarded(request, silo);
+            services.RunningCancellable.Forward(request, silo);
+            if (request.Cancellation is { IsCancellationRequested: true })
+            {
+                request.Reject(new OperationCanceledException(request.Cancellation.Token));
+                return;
+            }
+        }
+        else if (request.IsDone)
+        {
+            return; // the caller has given up while the grain was looked for
         }
         network.Send(silo, request, request, WriteRequest);
     }

@@ -30,7 +30,6 @@ internal sealed partial class SiloRuntime(SiloServices services)
             }
             else
             {
-                Clients.OnAnswered(request.OriginClient, request.CorrelationId);
                 Network.TrySendToClient(request.OriginClient, state, static (writer, state) => Envelope.WriteResponse(writer, state.Item1, null, state.Item2));
             }
         }
@@ -44,7 +43,7 @@ internal sealed partial class SiloRuntime(SiloServices services)
     {
         if (request.TargetSilo is { } silo && !silo.Equals(services.Self))
         {
-            ForwardCancel(silo, correlationId, request.Target, Guid.Empty);
+            ForwardCancel(silo, correlationId, request.Target, null, Guid.Empty);
         }
         else
         {
@@ -99,6 +98,8 @@ internal sealed partial class SiloRuntime(SiloServices services)
     {
         try
         {
+            // From here on a cancellation finds it, even while it waits for its grain's address.
+            services.RunningCancellable.Add(request);
             services.Router.Route(request);
         }
         catch (Exception error)
@@ -120,7 +121,6 @@ internal sealed partial class SiloRuntime(SiloServices services)
             }
             else if (header.Client != Guid.Empty)
             {
-                Clients.OnAnswered(header.Client, header.CorrelationId);
                 header.Responder = connection.PeerSilo;
                 Network.TrySendToClient(header.Client, (header, Body: reader.Rest.ToArray()), static (writer, state) => Envelope.WriteForwarded(writer, state.header, state.Body));
             }
@@ -158,16 +158,17 @@ internal sealed partial class SiloRuntime(SiloServices services)
         try
         {
             ulong id = reader.ReadVarUInt64();
+            SiloAddress? origin = Hello.ReadSilo(reader) ?? connection.PeerSilo;
             Guid client = new(reader.ReadRaw(16));
             GrainId target = connection.GrainIds.Read(reader);
             client = connection.PeerClient != Guid.Empty ? connection.PeerClient : client;
-            if (connection.PeerClient != Guid.Empty && Clients.TryGetForwarded(client, id, out SiloAddress silo))
+            if (services.RunningCancellable.TryGetForwarded(origin, client, id, out SiloAddress silo))
             {
-                ForwardCancel(silo, id, target, client);
+                ForwardCancel(silo, id, target, origin, client);
             }
             else
             {
-                Cancel(connection.PeerSilo, client, id);
+                Cancel(origin, client, id);
             }
         }
         finally
@@ -176,11 +177,12 @@ internal sealed partial class SiloRuntime(SiloServices services)
         }
     }
 
-    private void ForwardCancel(SiloAddress silo, ulong id, GrainId target, Guid client)
+    private void ForwardCancel(SiloAddress silo, ulong id, GrainId target, SiloAddress? origin, Guid client)
     {
         try
         {
-            Network.Send(silo, null, (id, target, client), static (writer, state) => Envelope.WriteCancel(writer, state.id, state.target, state.client));
+            Network.Send(silo, null, (id, target, origin, client), static (writer, state) =>
+                Envelope.WriteCancel(writer, state.id, state.target, state.origin, state.client));
         }
         catch (OrleansException)
         {

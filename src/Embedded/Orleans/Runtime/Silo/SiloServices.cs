@@ -46,10 +46,14 @@ internal sealed class CancellableRequests
 {
     private readonly ConcurrentDictionary<(SiloAddress? Silo, Guid Client, ulong Id), Request> _requests = new();
 
+    private const int MaxForwarded = 10_000;
+
+    private readonly ConcurrentDictionary<(SiloAddress? Silo, Guid Client, ulong Id), (SiloAddress Silo, long Deadline)> _forwarded = new();
+
     /// <summary>Gives a request its token, if its method takes one.</summary>
     public void Add(Request request)
     {
-        if ((request.Method.Traits & MethodTraits.Cancellable) != 0)
+        if (request.Cancellation is null && (request.Method.Traits & MethodTraits.Cancellable) != 0)
         {
             request.Cancellation = new CancellationTokenSource();
             _requests[Key(request)] = request;
@@ -62,6 +66,35 @@ internal sealed class CancellableRequests
         {
             _requests.TryRemove(Key(request), out _);
         }
+    }
+
+    /// <summary>Remembers where a request of another process went, until its caller would have given up.</summary>
+    public void Forward(Request request, SiloAddress silo)
+    {
+        if ((request.Method.Traits & MethodTraits.Cancellable) == 0)
+        {
+            return;
+        }
+        long now = request.Runtime.Pending.Now;
+        if (_forwarded.Count > MaxForwarded)
+        {
+            foreach ((var key, (_, long deadline)) in _forwarded)
+            {
+                if (deadline < now)
+                {
+                    _forwarded.TryRemove(key, out _);
+                }
+            }
+        }
+        _forwarded[Key(request)] = (silo, request.DeadlineTick == 0 ? long.MaxValue : request.DeadlineTick);
+        Remove(request);
+    }
+
+    public bool TryGetForwarded(SiloAddress? origin, Guid client, ulong id, out SiloAddress silo)
+    {
+        bool found = _forwarded.TryGetValue((origin, client, id), out (SiloAddress Silo, long) entry);
+        silo = entry.Silo;
+        return found;
     }
 
     public Request? Find(SiloAddress? silo, Guid client, ulong id) => _requests.GetValueOrDefault((silo, client, id));
