@@ -1,4 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
+using System.Runtime.CompilerServices;
 
 namespace MmCluster.Tensors.Cpu;
 
@@ -6,6 +7,9 @@ namespace MmCluster.Tensors.Cpu;
 [SuppressMessage("Reliability", "CA1001", Justification = "one a device, and devices live as long as the process")]
 internal sealed unsafe partial class CpuBackend : IBackend
 {
+    /// <summary>For methods that are hot loops: compiled whole at the first call, so that the first token does not wait for tiers.</summary>
+    internal const MethodImplOptions Kernel = MethodImplOptions.AggressiveOptimization;
+
     private ComputePool _pool = new(Math.Min(ComputePool.AvailableCpus, 1024));
 
     public int Threads

@@ -12,6 +12,7 @@ internal static unsafe class ElementLoops
     private const int Chunk = 256;
 
     /// <summary>y[i] = op(x[i]) over n elements of any strides.</summary>
+    [MethodImpl(CpuBackend.Kernel)]
     internal static void Map<TOp, T>(float* x, long xStep, float* y, long yStep, int n, float a, float b)
         where TOp : struct, IUnaryOp
         where T : struct, IVec<T>
@@ -84,6 +85,7 @@ internal static unsafe class ElementLoops
         }
     }
 
+    [MethodImpl(CpuBackend.Kernel)]
     private static void ZipDense<TOp, T>(float* x, float* y, float* z, int n)
         where TOp : struct, IBinaryOp
         where T : struct, IVec<T>

@@ -18,6 +18,7 @@ internal static unsafe class HalfKernels
         }
     }
 
+    [MethodImpl(CpuBackend.Kernel)]
     internal static void WidenBF16(ushort* source, float* destination, int n)
     {
         int i = 0;
@@ -34,6 +35,7 @@ internal static unsafe class HalfKernels
         }
     }
 
+    [MethodImpl(CpuBackend.Kernel)]
     internal static void WidenF16(ushort* source, float* destination, int n)
     {
         int i = 0;
@@ -50,6 +52,7 @@ internal static unsafe class HalfKernels
         }
     }
 
+    [MethodImpl(CpuBackend.Kernel)]
     internal static void NarrowBF16(float* source, ushort* destination, int n)
     {
         int i = 0;

@@ -1,4 +1,5 @@
 using System.Numerics;
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using MmCluster.Tensors.Cpu.Simd;
 
@@ -58,6 +59,7 @@ internal static unsafe class Quantization
     }
 
     /// <summary>d = amax / 127; values round half away from zero.</summary>
+    [MethodImpl(CpuBackend.Kernel)]
     internal static Half QuantizeQ8(float* x, sbyte* values)
     {
         float d = LargestMagnitude(x) / 127;
@@ -69,6 +71,7 @@ internal static unsafe class Quantization
     }
 
     /// <summary>d = the value of largest magnitude (the first of equals) / -8; values are trunc(x / d + 8.5), at most 15.</summary>
+    [MethodImpl(CpuBackend.Kernel)]
     internal static Half QuantizeQ4(float* x, byte* nibbles)
     {
         float d = First(x, LargestMagnitude(x)) / -8;

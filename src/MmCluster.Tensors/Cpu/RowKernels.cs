@@ -17,6 +17,7 @@ internal static unsafe class RowKernels
     internal static float SquaredDistance<T>(float* x, int n, float mean) where T : struct, IVec<T> => Fold<SquareFold, T>(x, n, mean);
 
     /// <summary>The largest element; -∞ for none; NaN elements are passed over.</summary>
+    [MethodImpl(CpuBackend.Kernel)]
     internal static float Max<T>(float* x, int n) where T : struct, IVec<T>
     {
         T largest = T.Splat(float.NegativeInfinity);
@@ -51,6 +52,7 @@ internal static unsafe class RowKernels
     }
 
     /// <summary>y = e^(x - max) / Σ</summary>
+    [MethodImpl(CpuBackend.Kernel)]
     internal static void Softmax<T>(float* x, float* y, int n) where T : struct, IVec<T>
     {
         float sum = ExpSum<T>(x, y, n, Max<T>(x, n));
@@ -58,6 +60,7 @@ internal static unsafe class RowKernels
     }
 
     /// <summary>y = x - max - log Σ e^(x - max)</summary>
+    [MethodImpl(CpuBackend.Kernel)]
     internal static void LogSoftmax<T>(float* x, float* y, int n) where T : struct, IVec<T>
     {
         float max = Max<T>(x, n);
@@ -73,6 +76,7 @@ internal static unsafe class RowKernels
     }
 
     // y = e^(x - max); returns the sum of y.
+    [MethodImpl(CpuBackend.Kernel)]
     private static float ExpSum<T>(float* x, float* y, int n, float max) where T : struct, IVec<T>
     {
         ElementLoops.MapDense<ExpShiftedOp, T>(x, y, n, max, 0);
@@ -80,6 +84,7 @@ internal static unsafe class RowKernels
     }
 
     // (x - mean) scale, then weight and bias where given.
+    [MethodImpl(CpuBackend.Kernel)]
     private static void ScaleShift<T>(float* x, float scale, float mean, float* weight, float* bias, float* y, int n) where T : struct, IVec<T>
     {
         T s = T.Splat(scale);
@@ -125,6 +130,7 @@ internal static unsafe class RowKernels
         return T.Load(buffer);
     }
 
+    [MethodImpl(CpuBackend.Kernel)]
     private static float Fold<TFold, T>(float* x, int n, float shift)
         where TFold : struct, IFold
         where T : struct, IVec<T>

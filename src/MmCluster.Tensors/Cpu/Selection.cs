@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using MmCluster.Tensors.Cpu.Simd;
 
 namespace MmCluster.Tensors.Cpu;
@@ -7,6 +8,7 @@ internal static unsafe class Selection
 {
     internal static float Max<T>(float* x, int n) where T : struct, IVec<T> => x[Argmax<T>(x, n)];
 
+    [MethodImpl(CpuBackend.Kernel)]
     internal static long Argmax<T>(float* x, int n) where T : struct, IVec<T>
     {
         float largest = RowKernels.Max<T>(x, n);
@@ -28,6 +30,7 @@ internal static unsafe class Selection
     }
 
     /// <summary>The k largest in falling order. Order: (value, NaN first) falling, then index rising.</summary>
+    [MethodImpl(CpuBackend.Kernel)]
     internal static void TopK(float* x, int n, int k, float* values, long* indices)
     {
         if (k > 128)

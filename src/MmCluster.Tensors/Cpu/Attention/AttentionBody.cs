@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using MmCluster.Tensors.Cpu.Simd;
 
@@ -88,6 +89,7 @@ internal unsafe struct AttentionBody<T> : IParallelBody where T : unmanaged, IVe
     }
 
     // [d][rows], scaled; what fills the tile repeats the last row.
+    [MethodImpl(CpuBackend.Kernel)]
     private readonly void PackQueries(int sequence, RowState* states, int rows, int padded, float* q)
     {
         float** from = stackalloc float*[Most];
@@ -131,6 +133,7 @@ internal unsafe struct AttentionBody<T> : IParallelBody where T : unmanaged, IVe
     }
 
     // Scores of positions [first, end) of the span become weights, and the state goes on.
+    [MethodImpl(CpuBackend.Kernel)]
     private readonly void Advance(int sequence, RowState* states, int rows, int start, int first, int end, float* scores, float* weights)
     {
         float* largest = weights + (Most * 16);
@@ -160,6 +163,7 @@ internal unsafe struct AttentionBody<T> : IParallelBody where T : unmanaged, IVe
     }
 
     // -∞ where the row does not see; what is added to the scores where it does.
+    [MethodImpl(CpuBackend.Kernel)]
     private readonly void Mask(int sequence, in RowState row, int start, int first, int end, float* s)
     {
         int from = Math.Clamp(row.First - start, first, end);

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using MmCluster.Tensors.Cpu.Linear;
 using MmCluster.Tensors.Cpu.Simd;
 
@@ -56,6 +57,7 @@ internal static unsafe class AttentionTiles
         }
     }
 
+    [MethodImpl(CpuBackend.Kernel)]
     private static void Scores<T, TRows>(float* q, int qStep, float* keys, float* next, int depth, float* scores, int gap)
         where T : struct, IVec<T>
         where TRows : struct, IRows
@@ -146,6 +148,7 @@ internal static unsafe class AttentionTiles
     }
 
     /// <summary>sums[row] = sums[row] factor[row] + Σ weights[row][j] values[j] over positions from first (a whole block) to end, in order.</summary>
+    [MethodImpl(CpuBackend.Kernel)]
     internal static void AddValues<T>(float* weights, float* factors, int rows, float** blocks, int first, int end, int step, float* sums)
         where T : struct, IVec<T>
     {
@@ -185,6 +188,7 @@ internal static unsafe class AttentionTiles
         }
     }
 
+    [MethodImpl(CpuBackend.Kernel)]
     private static void AddValues<T, TRows>(float* w, float* factors, float** blocks, int column, int first, int end, int step, float* sums)
         where T : struct, IVec<T>
         where TRows : struct, IRows

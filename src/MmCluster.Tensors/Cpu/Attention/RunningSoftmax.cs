@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using MmCluster.Tensors.Cpu.Simd;
 
 namespace MmCluster.Tensors.Cpu.Attention;
@@ -9,6 +10,7 @@ namespace MmCluster.Tensors.Cpu.Attention;
 internal static unsafe class RunningSoftmax
 {
     /// <summary>Largest score of a row's visible positions, or the largest before.</summary>
+    [MethodImpl(CpuBackend.Kernel)]
     internal static float Top<T>(float* scores, int first, int end, float before) where T : struct, IVec<T>
     {
         T top = T.Splat(before);
@@ -21,6 +23,7 @@ internal static unsafe class RunningSoftmax
     }
 
     /// <summary>factors = e^(differences), 16 of them.</summary>
+    [MethodImpl(CpuBackend.Kernel)]
     internal static void Factors<T>(float* differences, float* factors) where T : struct, IVec<T>
     {
         for (int i = 0; i < 16; i += T.Count)
@@ -30,6 +33,7 @@ internal static unsafe class RunningSoftmax
     }
 
     /// <summary>Scores become weights e^(score - top); the lanes' sums shrink by the factor and take them, block after block.</summary>
+    [MethodImpl(CpuBackend.Kernel)]
     internal static void Weigh<T>(float* scores, int first, int end, float top, float factor, float* sums) where T : struct, IVec<T>
     {
         T shift = T.Splat(top);
@@ -48,6 +52,7 @@ internal static unsafe class RunningSoftmax
     }
 
     /// <summary>c tanh(s / c)</summary>
+    [MethodImpl(CpuBackend.Kernel)]
     internal static void Cap<T>(float* scores, int first, int end, float cap) where T : struct, IVec<T>
     {
         for (int i = first; i < end; i += T.Count)
@@ -57,6 +62,7 @@ internal static unsafe class RunningSoftmax
     }
 
     /// <summary>y = sums / Σ weights; zeros where nothing was visible.</summary>
+    [MethodImpl(CpuBackend.Kernel)]
     internal static void Finish<T>(float* sums, float* weights, float* y, int n) where T : struct, IVec<T>
     {
         float total = 0;

@@ -33,6 +33,7 @@ internal static unsafe class ActivationPacker
     /// One row in blocks of 32 as 16-bit integers: scale = amax / 32767, values to the nearest. Block b's pairs go to
     /// <paramref name="pairs"/> + (16 b + j) * rows, its scale and 8 times its sum to [b * rows]. The row ends in zeros up to whole blocks.
     /// </summary>
+    [MethodImpl(CpuBackend.Kernel)]
     internal static void Quantize(float* x, int depth, int rows, int* pairs, float* scales, int* sums)
     {
         short* values = stackalloc short[DTypes.BlockLength];
@@ -94,6 +95,7 @@ internal static unsafe class ActivationPacker
         return sum;
     }
 
+    [MethodImpl(CpuBackend.Kernel)]
     private static void Interleave4(float* x, long step, int rows, int depth, float* to)
     {
         int k = 0;

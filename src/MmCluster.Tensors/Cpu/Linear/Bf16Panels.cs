@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using MmCluster.Tensors.Cpu.Simd;
 
@@ -9,6 +10,7 @@ internal static unsafe class Bf16Panels
     /// <summary>
     /// Fills a panel of 64 columns from 64 rows. For each k: two halves of 16 dwords, dword c holding row c in its low and row c + 16 in its high bits.
     /// </summary>
+    [MethodImpl(CpuBackend.Kernel)]
     internal static void Fill(ushort** rows, int columns, byte* panel)
     {
         uint* pairs = stackalloc uint[16 * 16]; // [row pair][k]
@@ -50,6 +52,7 @@ internal static unsafe class Bf16Panels
     }
 
     /// <summary>Rounds [depth][64] floats into a panel.</summary>
+    [MethodImpl(CpuBackend.Kernel)]
     internal static void Round(float* x, int depth, byte* panel)
     {
         uint* to = (uint*)panel;

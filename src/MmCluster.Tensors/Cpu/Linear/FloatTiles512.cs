@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using static System.Runtime.Intrinsics.Vector512;
 
@@ -25,6 +26,7 @@ internal readonly unsafe struct FloatTiles512<TPanel> : IFloatTiles where TPanel
     }
 
     // One linear stream, neither unrolled nor prefetched: that is what the memory likes best.
+    [MethodImpl(CpuBackend.Kernel)]
     private static void One(float* a, byte* b, float* c, nint depth, bool accumulate)
     {
         Vector512<float> c0 = Vector512<float>.Zero, c1 = c0, c2 = c0, c3 = c0;
@@ -43,6 +45,7 @@ internal readonly unsafe struct FloatTiles512<TPanel> : IFloatTiles where TPanel
         c0.Store(c); c1.Store(c + 16); c2.Store(c + 32); c3.Store(c + 48);
     }
 
+    [MethodImpl(CpuBackend.Kernel)]
     private static void Many<TRows>(float* a, byte* b, float* c, nint ldc, nint depth, bool accumulate) where TRows : struct, IRows
     {
         Vector512<float> zero = Vector512<float>.Zero;

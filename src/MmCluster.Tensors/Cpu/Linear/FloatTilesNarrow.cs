@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using MmCluster.Tensors.Cpu.Simd;
 
 namespace MmCluster.Tensors.Cpu.Linear;
@@ -33,6 +34,7 @@ internal readonly unsafe struct FloatTilesNarrow<TPanel, T> : IFloatTiles
         }
     }
 
+    [MethodImpl(CpuBackend.Kernel)]
     private static void One(float* a, byte* b, float* c, nint depth, bool accumulate)
     {
         T c0 = T.Zero, c1 = T.Zero, c2 = T.Zero, c3 = T.Zero;
@@ -52,6 +54,7 @@ internal readonly unsafe struct FloatTilesNarrow<TPanel, T> : IFloatTiles
         c0.Store(c); c1.Store(c + T.Count); c2.Store(c + 16); c3.Store(c + 16 + T.Count);
     }
 
+    [MethodImpl(CpuBackend.Kernel)]
     private static void Many<TRows>(float* a, byte* b, float* c, nint ldc, nint depth, bool accumulate) where TRows : struct, IRows
     {
         T c00 = T.Zero, c01 = T.Zero;

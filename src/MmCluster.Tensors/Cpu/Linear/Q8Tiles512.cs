@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
 using static System.Runtime.Intrinsics.Vector512;
@@ -25,6 +26,7 @@ internal readonly unsafe struct Q8Tiles512 : IQuantTiles
         }
     }
 
+    [MethodImpl(CpuBackend.Kernel)]
     private static void Many<TRows>(int* a, float* sa, byte* b, float* c, nint ldc, nint blocks, bool accumulate)
         where TRows : struct, IRows
     {

@@ -26,6 +26,7 @@ internal static unsafe class QuantPanels
     }
 
     /// <summary>Puts one GGUF block of a column into its place.</summary>
+    [MethodImpl(CpuBackend.Kernel)]
     internal static void Insert(byte* ggufBlock, int blockBytes, byte* panelBlock, int column)
     {
         ((ushort*)panelBlock)[column] = *(ushort*)ggufBlock;

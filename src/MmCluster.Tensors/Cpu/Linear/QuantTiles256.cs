@@ -29,6 +29,7 @@ internal readonly unsafe struct QuantTiles256<TFormat> : IQuantTiles where TForm
         }
     }
 
+    [MethodImpl(CpuBackend.Kernel)]
     private static void Some<TRows>(
         int* a, float* sa, int* sums, nint step, byte* b, int column, float* c, nint ldc, nint blocks, bool accumulate)
         where TRows : struct, IRows

@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace MmCluster.Tensors.Cpu.Linear;
 
 /// <summary>Q8_0 and Q4_0 tiles without vector instructions; bit-equal to the vector ones, because the sums of a block are exact integers.</summary>
@@ -5,6 +7,7 @@ internal readonly unsafe struct QuantTilesPortable<TFormat> : IQuantTiles where 
 {
     public static int BlockBytes => TFormat.PanelBytes;
 
+    [MethodImpl(CpuBackend.Kernel)]
     public static void Tile(int rows, int* a, float* sa, int* sums, byte* b, float* c, nint ldc, nint blocks, bool accumulate)
     {
         for (int row = 0; row < rows; row++)

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using MmCluster.Tensors.Cpu.Simd;
 
 namespace MmCluster.Tensors.Cpu.Linear;
@@ -71,6 +72,7 @@ internal unsafe struct WeightPacker : IParallelBody
         }
     }
 
+    [MethodImpl(CpuBackend.Kernel)]
     private readonly void PackFloats(byte* panel, int first, int count)
     {
         float* wide = stackalloc float[Chunk * 64];
@@ -129,6 +131,7 @@ internal unsafe struct WeightPacker : IParallelBody
         return true;
     }
 
+    [MethodImpl(CpuBackend.Kernel)]
     private readonly void PackBlocks(byte* panel, int first, int count)
     {
         int blockBytes = _dtype.BlockBytes();
