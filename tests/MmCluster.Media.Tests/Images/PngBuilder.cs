@@ -7,7 +7,9 @@ namespace MmCluster.Media.Tests.Images;
 /// <summary>Writes PNG files that no honest encoder writes.</summary>
 internal static class PngBuilder
 {
-    public static byte[] Build(int width, int height, byte depth, byte color, ReadOnlySpan<byte> rows, ushort? zlibHeader = null)
+    public static byte[] Build(
+        int width, int height, byte depth, byte color, ReadOnlySpan<byte> rows, ushort? zlibHeader = null,
+        ReadOnlySpan<byte> palette = default, ReadOnlySpan<byte> transparency = default)
     {
         var file = new MemoryStream();
         file.Write([0x89, (byte)'P', (byte)'N', (byte)'G', 13, 10, 26, 10]);
@@ -16,6 +18,14 @@ internal static class PngBuilder
         BinaryPrimitives.WriteInt32BigEndian(header.AsSpan(4), height);
         (header[8], header[9]) = (depth, color);
         Chunk(file, "IHDR"u8, header);
+        if (!palette.IsEmpty)
+        {
+            Chunk(file, "PLTE"u8, palette);
+        }
+        if (!transparency.IsEmpty)
+        {
+            Chunk(file, "tRNS"u8, transparency);
+        }
         var data = new MemoryStream();
         using (var zlib = new ZLibStream(data, CompressionLevel.Fastest, leaveOpen: true))
         {

@@ -38,18 +38,21 @@ internal static class PngDecoder
         return new DecodedPicture(picture, Exif.Orientation(png.Exif.Span));
     }
 
-    private static void DecodePixels(PngFile png, Picture picture, CancellationToken stop)
+    /// <summary>Takes the samples of one row of one interlacing pass: unfiltered, pixels at <paramref name="x"/> and every <paramref name="step"/> after it.</summary>
+    internal delegate void RowTaker(ReadOnlySpan<byte> samples, int y, int x, int step, int width);
+
+    /// <summary>Decompresses and unfilters all rows.</summary>
+    /// <exception cref="InvalidDataException">The pixels are damaged or end early.</exception>
+    internal static void ReadRows(PngFile png, RowTaker take, CancellationToken stop)
     {
         PngHeader header = png.Header;
-        byte[] palette = FullPalette(png.Palette.Span);
         int rowBytes = header.RowBytes(header.Width);
-        byte[] rows = ArrayPool<byte>.Shared.Rent((2 * (rowBytes + 1)) + picture.Stride);
+        byte[] rows = ArrayPool<byte>.Shared.Rent(2 * (rowBytes + 1));
         using var pixels = new ZLibStream(new SegmentStream(png.Data), CompressionMode.Decompress);
         try
         {
             Span<byte> current = rows.AsSpan(0, rowBytes + 1);
             Span<byte> above = rows.AsSpan(rowBytes + 1, rowBytes + 1);
-            Span<byte> spread = rows.AsSpan(2 * (rowBytes + 1), picture.Stride);
             foreach ((int x, int y, int stepX, int stepY) in header.Interlaced ? Adam7 : Plain)
             {
                 int width = (header.Width - x + stepX - 1) / stepX;
@@ -65,16 +68,7 @@ internal static class PngDecoder
                     Span<byte> line = current[..(passBytes + 1)];
                     ReadRow(pixels, line, row);
                     PngFilter.Undo(line[0], line[1..], above[1..(passBytes + 1)], header.FilterDistance);
-                    Span<byte> target = picture.Row(row);
-                    if (stepX == 1)
-                    {
-                        PngRows.Expand(header, palette, line[1..], target);
-                    }
-                    else
-                    {
-                        PngRows.Expand(header, palette, line[1..], spread[..(width * 3)]);
-                        Scatter(spread[..(width * 3)], target[(x * 3)..], stepX);
-                    }
+                    take(line[1..], row, x, stepX, width);
                     Span<byte> next = above;
                     above = current;
                     current = next;
@@ -84,6 +78,26 @@ internal static class PngDecoder
         finally
         {
             ArrayPool<byte>.Shared.Return(rows);
+        }
+    }
+
+    private static void DecodePixels(PngFile png, Picture picture, CancellationToken stop)
+    {
+        byte[] palette = FullPalette(png.Palette.Span);
+        byte[] spread = png.Header.Interlaced ? new byte[picture.Stride] : [];
+        ReadRows(png, Expand, stop);
+
+        void Expand(ReadOnlySpan<byte> samples, int y, int x, int step, int width)
+        {
+            if (step == 1)
+            {
+                PngRows.Expand(png.Header, palette, samples, picture.Row(y)[(x * 3)..]);
+            }
+            else
+            {
+                PngRows.Expand(png.Header, palette, samples, spread.AsSpan(0, width * 3));
+                Scatter(spread.AsSpan(0, width * 3), picture.Row(y)[(x * 3)..], step);
+            }
         }
     }
 
@@ -113,7 +127,7 @@ internal static class PngDecoder
     }
 
     // Pillow's palettes begin as a grey ramp, so an index past the chunk's end is that grey.
-    private static byte[] FullPalette(ReadOnlySpan<byte> palette)
+    internal static byte[] FullPalette(ReadOnlySpan<byte> palette)
     {
         byte[] full = new byte[256 * 3];
         for (int i = 0; i < full.Length; i++)

@@ -17,6 +17,9 @@ internal sealed class PngFile
     /// <summary>The palette, three bytes an entry; empty without a PLTE chunk.</summary>
     public ReadOnlyMemory<byte> Palette { get; private set; }
 
+    /// <summary>The tRNS chunk: alphas of the palette's first entries, or the samples of the one transparent colour; empty without one.</summary>
+    public ReadOnlyMemory<byte> Transparency { get; private set; }
+
     /// <summary>The eXIf chunk: a TIFF structure; empty without one.</summary>
     public ReadOnlyMemory<byte> Exif { get; private set; }
 
@@ -64,6 +67,10 @@ internal sealed class PngFile
                 throw new InvalidDataException($"PNG: a PLTE chunk of {body.Length} bytes where one of up to 768 belongs");
             }
             Palette = body;
+        }
+        else if (type == Type("tRNS"u8))
+        {
+            Transparency = body;
         }
         else if (type == Type("eXIf"u8))
         {
