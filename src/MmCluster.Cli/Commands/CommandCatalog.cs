@@ -17,6 +17,7 @@ internal static class CommandCatalog
         new PullCommand(context),
         new InspectCommand(context),
         new VerifyCommand(context),
+        new EvalCommand(context),
         new BenchCommand(context),
     ];
 }

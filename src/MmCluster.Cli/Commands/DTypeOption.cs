@@ -14,9 +14,9 @@ internal static class DTypeOption
         ["q4_0"] = DType.Q4_0,
     };
 
-    public static Option<string> Create()
+    public static Option<string> Create(string format = "bf16")
     {
-        var option = new Option<string>("--dtype") { Description = "Format of the weights in memory.", DefaultValueFactory = _ => "bf16" };
+        var option = new Option<string>("--dtype") { Description = "Format of the weights in memory.", DefaultValueFactory = _ => format };
         option.AcceptOnlyFromAmong([.. Formats.Keys]);
         return option;
     }

@@ -10,7 +10,8 @@ using MmCluster.Tensors;
 namespace MmCluster.Cli.Commands;
 
 /// <summary>The MODEL argument and the options that say how it is loaded, the same on every command that runs one.</summary>
-internal sealed class ModelOptions
+/// <param name="dtype">The default of <c>--dtype</c>.</param>
+internal sealed class ModelOptions(string dtype = "bf16")
 {
     private readonly Argument<string?> _model = new("MODEL")
     {
@@ -18,7 +19,7 @@ internal sealed class ModelOptions
         Arity = ArgumentArity.ZeroOrOne,
     };
 
-    private readonly Option<string> _dtype = DTypeOption.Create();
+    private readonly Option<string> _dtype = DTypeOption.Create(dtype);
     private readonly Option<int> _threads = ThreadsOption.Create();
     private readonly Option<string> _device = DeviceOption.Create();
     private readonly Option<int?> _maxLength = new("--max-model-len") { Description = "Longest sequence; default: the model's." };
