@@ -135,6 +135,7 @@ public sealed class CpuExecutor : IModelExecutor
     private void Run(in StepPlan plan, StepResult result)
     {
         _rows.Fill(plan, _slots);
+        _memories?.Shape(plan.Chunks.Length, _rows.Batch);
         using var scope = new TensorScope(recycle: true);
         RememberAll(plan, result);
         Tensor hidden = _backbone.Embed(_rows.Ids);
@@ -152,7 +153,7 @@ public sealed class CpuExecutor : IModelExecutor
         _step ??= new BackboneStep { Batch = _rows.Batch, Kv = _kv, CrossKv = _memories?.Kv ?? [] };
         _step.Batch = _rows.Batch;
         _step.TokenTypes = _rows.Types;
-        _step.CrossBatch = _memories?.BatchFor(plan, _slots, _rows.Batch);
+        _step.CrossBatch = _memories?.BatchFor(plan, _slots);
         return _step;
     }
 

@@ -99,10 +99,9 @@ internal sealed class CrossMemories : IDisposable
         memory.Length += count;
     }
 
-    /// <summary>The memories of a step's sequences, rows as in <paramref name="batch"/>.</summary>
-    public PagedBatch BatchFor(in StepPlan plan, CpuSlot?[] slots, PagedBatch batch)
+    /// <summary>Makes room for a step's batch; call it outside of the step's tensor scope, which would end its tensors.</summary>
+    public void Shape(int sequences, PagedBatch batch)
     {
-        int sequences = plan.Chunks.Length;
         if (_batch is null || _batch.SequenceLengths.Size(0) != sequences || _batch.QueryStarts != batch.QueryStarts)
         {
             _batch?.SequenceLengths.Dispose();
@@ -116,7 +115,12 @@ internal sealed class CrossMemories : IDisposable
                 Positions = batch.Positions,
             };
         }
-        Span<int> lengths = _batch.SequenceLengths.AsSpan<int>();
+    }
+
+    /// <summary>The memories of a step's sequences, rows as in the step's own batch.</summary>
+    public PagedBatch BatchFor(in StepPlan plan, CpuSlot?[] slots)
+    {
+        Span<int> lengths = _batch!.SequenceLengths.AsSpan<int>();
         Span<int> tables = _batch.BlockTables.AsSpan<int>();
         ReadOnlySpan<SlotChunk> chunks = plan.Chunks.Span;
         for (int i = 0; i < chunks.Length; i++)
