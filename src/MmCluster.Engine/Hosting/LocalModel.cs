@@ -1,8 +1,11 @@
+using System.Collections.Immutable;
+using System.Text.Json;
 using MmCluster.Engine.Cpu;
 using MmCluster.Engine.Encoders;
 using MmCluster.Models;
 using MmCluster.Models.Cards;
 using MmCluster.Models.Catalog;
+using MmCluster.Models.Prompts;
 using MmCluster.Tokenizers;
 using MmCluster.Tokenizers.Config;
 
@@ -17,19 +20,16 @@ public sealed class LocalModel : IAsyncDisposable
     private readonly LoadedModel _model;
     private readonly Engine _engine;
     private readonly EngineHost _host;
-    private readonly PromptBuilder _prompts;
+    private readonly PromptBuilder? _prompts;
     private readonly MediaIntake[] _intakes;
+    private readonly TimeProvider _time;
 
     private LocalModel(LoadedModel model, Tokenizer? tokenizer, LocalModelOptions options)
     {
         _model = model;
+        _time = options.Time;
         Tokenizer = tokenizer;
-        ComponentCard? encoder = model.Paths.Count > 0 ? model.Paths[0].Card : null;
-        PlaceholderId = encoder is null ? null
-            : model.SpecialTokens.Media ?? (encoder.Placeholder is { } text ? tokenizer?.IdOf(text) : null);
-        string? placeholder = encoder is null ? null : PlaceholderId is { } id ? tokenizer?.TokenOf(id) ?? encoder.Placeholder : encoder.Placeholder;
-        _prompts = new PromptBuilder(
-            tokenizer, model.Card.Prompt, placeholder, placeholder is null || tokenizer?.IdOf(placeholder) is null ? null : PlaceholderId, options.Time);
+        _prompts = tokenizer is null ? null : new PromptBuilder(model.Card, tokenizer, model.SpecialTokens);
         _intakes = [.. model.Paths.Select(path => new MediaIntake(model, path, options.Encoders))];
         IReadOnlyList<int> eos = model.SpecialTokens.Eos.Count > 0 ? model.SpecialTokens.Eos : tokenizer?.EosId is { } end ? [end] : [];
         EngineOptions engine = options.Engine with
@@ -56,9 +56,6 @@ public sealed class LocalModel : IAsyncDisposable
 
     /// <summary>Its tokenizer; null when the folder has none, and prompts are token ids then.</summary>
     public Tokenizer? Tokenizer { get; }
-
-    /// <summary>The id that stands where media features go, or null.</summary>
-    public int? PlaceholderId { get; }
 
     /// <summary>Width of the logits.</summary>
     public int VocabularySize => _engine.Model.VocabularySize;
@@ -152,34 +149,21 @@ public sealed class LocalModel : IAsyncDisposable
 
     private EngineRequest Prepare(ModelRequest request, List<EncoderLease> leases)
     {
-        List<PromptPiece> prompt = [];
-        string salt = $"{request.Tenant}\0{request.CacheSalt}";
-        foreach (PromptBuilder.Piece piece in _prompts.Build(request.Input))
+        IReadOnlyList<PromptPiece> prompt = request.Input switch
         {
-            if (piece.Media is { } item)
-            {
-                MediaIntake intake = _intakes.FirstOrDefault(intake => intake.Modality == item.Modality)
-                    ?? throw new MmException(
-                        MmErrorCode.InvalidArgument,
-                        $"{item.Name}: the model takes {(_intakes.Length == 0 ? "text only" : string.Join(", ", Modalities))}, not {item.Modality}");
-                (UInt128 key, EncoderLease lease) = intake.Open(item, salt);
-                leases.Add(lease);
-                int id = PlaceholderId is { } known && known < VocabularySize ? known : 0;
-                prompt.Add(new PromptPiece.Media(new MediaInput(key, intake.Positions, id, lease.Features)));
-            }
-            else
-            {
-                prompt.Add(new PromptPiece.Tokens(piece.Ids));
-            }
-        }
+            ModelInput.Tokens tokens => [new PromptPiece.Tokens(tokens.Ids)],
+            ModelInput.Text text => [new PromptPiece.Tokens(Prompts.Completion(text.Prompt))],
+            ModelInput.Chat chat => Converse(chat, $"{request.Tenant}\0{request.CacheSalt}", leases),
+            _ => throw new System.Diagnostics.UnreachableException($"no prompt for a {request.Input.GetType().Name}"),
+        };
         SamplingParameters sampling = request.Sampling;
         return new EngineRequest
         {
             Id = request.Id,
             Prompt = prompt,
             DecoderPrompt = _engine.Model.Kind == DecoderKind.EncoderDecoder ? new[] { _model.SpecialTokens.DecoderStart ?? 0 } : default,
-            Sampling = request.Input is ModelInput.Chat && Tokenizer is not null
-                ? sampling with { Stop = [.. sampling.Stop, .. Card.Prompt.Stop.Except(sampling.Stop)] }
+            Sampling = request.Input is ModelInput.Chat
+                ? sampling with { Stop = [.. sampling.Stop, .. Prompts.Stop.Except(sampling.Stop)] }
                 : sampling,
             Tenant = request.Tenant,
             CacheSalt = request.CacheSalt,
@@ -188,11 +172,67 @@ public sealed class LocalModel : IAsyncDisposable
         };
     }
 
+    private PromptBuilder Prompts => _prompts ?? throw new MmException(
+        MmErrorCode.InvalidArgument, $"{Folder}: no tokenizer (tokenizer.json or tokenizer.model): give token ids as the prompt")
+    {
+        Param = "prompt",
+    };
+
+    private List<PromptPiece> Converse(ModelInput.Chat chat, string salt, List<EncoderLease> leases)
+    {
+        List<MediaItem> items = [];
+        ChatMessage[] messages = [.. chat.Turns.Select(turn => new ChatMessage(turn.Role, [.. turn.Parts.Select(part => PartOf(part, items))]) { Raw = turn.Raw })];
+        IReadOnlyList<PromptSegment> segments;
+        try
+        {
+            segments = Prompts.Chat(messages, new ChatTemplateInput
+            {
+                Messages = default,
+                Tools = chat.Tools,
+                AddGenerationPrompt = true,
+                Variables = chat.TemplateArguments is { ValueKind: JsonValueKind.Object } more
+                    ? more.EnumerateObject().ToImmutableDictionary(property => property.Name, property => property.Value)
+                    : ImmutableDictionary<string, JsonElement>.Empty,
+                Time = _time,
+            });
+        }
+        catch (Exception error) when (error is ArgumentException or InvalidDataException or NotSupportedException)
+        {
+            throw new MmException(MmErrorCode.InvalidArgument, error.Message, error) { Param = "messages" };
+        }
+        return [.. segments.Select(segment => segment switch
+        {
+            PromptSegment.Tokens tokens => (PromptPiece)new PromptPiece.Tokens(tokens.Ids),
+            PromptSegment.Media media => Open(media, items[media.Index], salt, leases),
+            _ => throw new System.Diagnostics.UnreachableException(),
+        })];
+    }
+
+    private static MmCluster.Models.Prompts.ChatPart PartOf(ChatPart part, List<MediaItem> items)
+    {
+        if (part is ChatPart.Text text)
+        {
+            return new MmCluster.Models.Prompts.ChatPart.Text(text.Value);
+        }
+        MediaItem item = ((ChatPart.Media)part).Item;
+        items.Add(item);
+        return new MmCluster.Models.Prompts.ChatPart.Media(item.Modality, items.Count - 1);
+    }
+
+    private PromptPiece.Media Open(PromptSegment.Media place, MediaItem item, string salt, List<EncoderLease> leases)
+    {
+        MediaIntake intake = _intakes.First(intake => intake.Modality == item.Modality);
+        (UInt128 key, EncoderLease lease) = intake.Open(item, salt);
+        leases.Add(lease);
+        int id = place.PlaceholderToken < VocabularySize ? place.PlaceholderToken : 0;
+        return new PromptPiece.Media(new MediaInput(key, intake.Positions, id, lease.Features));
+    }
+
     private static Tokenizer? ReadTokenizer(LoadedModel model)
     {
         try
         {
-            return Tokenizer.FromFolder(model.Folder, model.Paths.Select(path => path.Card.Placeholder).OfType<string>());
+            return PromptBuilder.TokenizerOf(model.Folder, model.Card);
         }
         catch (FileNotFoundException)
         {

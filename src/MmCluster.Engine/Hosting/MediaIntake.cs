@@ -4,9 +4,9 @@ using System.Text;
 using MmCluster.Engine.Encoders;
 using MmCluster.Media;
 using MmCluster.Media.Images;
-using MmCluster.Models;
 using MmCluster.Models.Cards;
 using MmCluster.Models.Catalog;
+using MmCluster.Tensors;
 
 namespace MmCluster.Engine.Hosting;
 
@@ -15,7 +15,7 @@ internal sealed class MediaIntake : IAsyncDisposable
 {
     private readonly MediaPath _path;
     private readonly PictureReader _reader = new();
-    private readonly ImageProcessor _processor;
+    private readonly ImagePreprocessing _preprocessing;
     private readonly byte[] _identity;
 
     public MediaIntake(LoadedModel model, MediaPath path, EncoderOptions options)
@@ -25,12 +25,11 @@ internal sealed class MediaIntake : IAsyncDisposable
             throw new NotSupportedException($"{model.Card.File}: component '{path.Card.Name}' takes {path.Card.Modality}; only pictures can be read so far");
         }
         _path = path;
-        ImageProcessorConfig config = ConfigOf(model.Folder, path.Card);
-        _processor = new ImageProcessor(config);
+        _preprocessing = ImagePreprocessing.Read(model.Folder, path.Card, path.Encoder.Spec);
         Batcher = new EncoderBatcher(path.Features, options);
         // Within this process a folder's weights do not change, so its name stands for the encoder's digest.
         _identity = SHA256.HashData(Encoding.UTF8.GetBytes(
-            $"{Path.GetFullPath(model.Folder)}\0{path.Card.Name}\0{path.Card.Network}\0{config}"));
+            $"{Path.GetFullPath(model.Folder)}\0{path.Card.Name}\0{path.Card.Network}\0{_preprocessing.Config}"));
     }
 
     public Modality Modality { get; } = Modality.Image;
@@ -56,34 +55,13 @@ internal sealed class MediaIntake : IAsyncDisposable
     private async Task<EncoderInput> PrepareAsync(MediaItem item, CancellationToken stop)
     {
         using Picture picture = await _reader.DecodeAsync(item.Bytes, item.Name, stop);
-        (int width, int height) = _processor.OutputSize(picture.Width, picture.Height);
-        if ((width, height) != (_path.Encoder.Spec.InputWidth, _path.Encoder.Spec.InputHeight))
-        {
-            throw new MmException(
-                MmErrorCode.Internal,
-                $"preprocessing gives {width} x {height} pixels, the encoder takes {_path.Encoder.Spec.InputWidth} x {_path.Encoder.Spec.InputHeight}: check preprocessor_config.json");
-        }
-        return new EncoderInput(_processor.Process(picture), [3, height, width], (long)width * height);
+        return Preprocess(picture);
     }
 
-    private static ImageProcessorConfig ConfigOf(string folder, ComponentCard card)
+    private EncoderInput Preprocess(Picture picture)
     {
-        if (card.Preprocess is { } own)
-        {
-            return ImageProcessorConfig.Parse(own, $"{card.Name}: preprocess");
-        }
-        foreach (string name in new[] { "processor_config.json", "preprocessor_config.json" })
-        {
-            string file = Path.Combine(folder, name);
-            if (File.Exists(file))
-            {
-                byte[] json = File.ReadAllBytes(file);
-                if (name == "preprocessor_config.json" || json.AsSpan().IndexOf("image_processor"u8) >= 0)
-                {
-                    return ImageProcessorConfig.Parse(json, file);
-                }
-            }
-        }
-        throw new FileNotFoundException($"{folder}: no preprocessor_config.json, which says how pictures become the encoder's input");
+        using var scope = new TensorScope();
+        Tensor input = _preprocessing.Process(picture);
+        return new EncoderInput(input.AsReadOnlySpan<float>().ToArray(), [3, input.Size(2), input.Size(3)], (long)input.Size(2) * input.Size(3));
     }
 }

@@ -1,3 +1,4 @@
+using System.Text.Json;
 using MmCluster.Models.Cards;
 
 namespace MmCluster.Models.Prompts;
@@ -12,6 +13,9 @@ public sealed record ChatMessage(string Role, IReadOnlyList<ChatPart> Parts)
         : this(role, [new ChatPart.Text(text)])
     {
     }
+
+    /// <summary>The message as its sender wrote it, for fields that only templates know (name, tool_calls); null when there are none.</summary>
+    public JsonElement? Raw { get; init; }
 }
 
 /// <summary>A part of a turn.</summary>

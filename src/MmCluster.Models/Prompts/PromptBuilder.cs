@@ -84,13 +84,23 @@ public sealed class PromptBuilder
     private List<PromptSegment> FromTemplate(ChatTemplate template, IReadOnlyList<ChatMessage> messages, ChatPart.Media[] media, ChatTemplateInput? options)
     {
         bool takesMedia = _card.Components.Any(component => component.Kind == ComponentKind.Encoder);
-        JsonArray turns = [.. messages.Select(message => new JsonObject { ["role"] = message.Role, ["content"] = Content(message, takesMedia) })];
+        JsonArray turns = [.. messages.Select(message => Turn(message, takesMedia))];
         JsonElement rendered = JsonSerializer.SerializeToElement(turns);
         RenderedPrompt prompt = template.Render(options is null
             ? new ChatTemplateInput { Messages = rendered, AddGenerationPrompt = true }
             : options with { Messages = rendered });
         bool hasBos = _tokenizer.Config.BosToken is { Length: > 0 } bos && prompt.Text.StartsWith(bos, StringComparison.Ordinal);
         return Place(_tokenizer.EncodeSegments(prompt.Segments, addSpecialTokens: takesMedia && !hasBos), media);
+    }
+
+    private static JsonObject Turn(ChatMessage message, bool takesMedia)
+    {
+        JsonObject turn = message.Raw is { ValueKind: JsonValueKind.Object } raw
+            ? JsonNode.Parse(raw.GetRawText())!.AsObject()
+            : [];
+        turn["role"] = message.Role;
+        turn["content"] = Content(message, takesMedia);
+        return turn;
     }
 
     private static JsonNode Content(ChatMessage message, bool takesMedia)
