@@ -43,7 +43,7 @@ internal static class RequestChecks
         }
         return new RequestState(request, layout, options.SchedulingPolicy == SchedulingPolicy.Fcfs ? 0 : request.Priority, model.BlockSize)
         {
-            Grammar = sampling.Structure is { } structure ? Structure.Grammars.Compile(structure, options, model.VocabularySize) : null,
+            Grammar = sampling.Structure is { } structure ? Structured.Grammars.Compile(structure, options, model.VocabularySize) : null,
         };
     }
 

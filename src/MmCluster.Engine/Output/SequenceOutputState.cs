@@ -1,6 +1,6 @@
 using MmCluster.Engine.Scheduling;
 using MmCluster.Engine.Speculation;
-using MmCluster.Engine.Structure;
+using MmCluster.Engine.Structured;
 
 namespace MmCluster.Engine.Output;
 

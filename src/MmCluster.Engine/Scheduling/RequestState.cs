@@ -22,7 +22,7 @@ internal sealed class RequestState(EngineRequest request, PromptLayout layout, i
     public int Replays { get; set; }
 
     /// <summary>Compiled text constraint, or null.</summary>
-    public Structure.TokenGrammar? Grammar { get; set; }
+    public Structured.TokenGrammar? Grammar { get; set; }
 }
 
 /// <summary>What a tenant was served, for fair queueing.</summary>

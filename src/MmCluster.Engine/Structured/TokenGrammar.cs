@@ -1,6 +1,6 @@
 using MmCluster.Engine.Scheduling;
 
-namespace MmCluster.Engine.Structure;
+namespace MmCluster.Engine.Structured;
 
 /// <summary>A text constraint compiled against a vocabulary. Shared by the choices of a request; safe to read from any thread.</summary>
 internal abstract class TokenGrammar
