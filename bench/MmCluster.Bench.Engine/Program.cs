@@ -1,120 +1,22 @@
-using System.Runtime.InteropServices;
-using MmCluster.Engine;
-using MmCluster.Engine.Simulation;
+using System.Globalization;
+using MmCluster.Bench.Engine;
 
-// The scheduler's own time a step: a step of the engine without the executor's part, as CPU time of its
-// thread, so that a busy machine does not count. Usage: MmCluster.Bench.Engine [sequences]... (default 256 4096)
-int[] sizes = args.Length > 0 ? [.. args.Select(int.Parse)] : [256, 4096];
-foreach (int sequences in sizes)
+// MmCluster.Bench.Engine scheduler [sequences]...   the scheduler's own time a step (default 256 4096)
+// MmCluster.Bench.Engine batching FOLDER [dtype] [threads]   16 requests side by side against one after another; a shared prefix's second TTFT
+switch (args.FirstOrDefault())
 {
-    foreach (int churn in new[] { 0, 1 })
-    {
-        Measure(sequences, churn == 1);
-    }
-}
-
-static void Measure(int sequences, bool churn)
-{
-    const int Warmup = 300;
-    const int Steps = 2000;
-    SimulationProfile profile = new()
-    {
-        MaxSlots = sequences,
-        MaxModelLength = 8192,
-        BlockCount = sequences * 192,
-        MaxBatchedTokens = Math.Max(8192, 2 * sequences),
-    };
-    using TimedExecutor executor = new(new SimulatedExecutor(profile, new VirtualTime()));
-    EngineOptions options = new() { MaxNumSeqs = sequences, MaxNumBatchedTokens = profile.MaxBatchedTokens, MaxQueue = int.MaxValue };
-    EngineCore core = new(executor, options, TimeProvider.System);
-    StepOutputs outputs = new();
-    Random random = new(1);
-    int next = 0;
-    // With churn an output ends after about 256 tokens and another request takes its place.
-    int Output() => churn ? random.Next(128, 384) : Warmup + Steps + 64;
-    void Submit()
-    {
-        int[] prompt = new int[random.Next(16, 256)];
-        for (int i = 0; i < prompt.Length; i++)
+    case "scheduler":
+        int[] sizes = args.Length > 1 ? [.. args.Skip(1).Select(size => int.Parse(size, CultureInfo.InvariantCulture))] : [256, 4096];
+        foreach (int sequences in sizes)
         {
-            prompt[i] = random.Next(profile.VocabularySize);
+            SchedulerBenchmark.Measure(sequences, churn: false);
+            SchedulerBenchmark.Measure(sequences, churn: true);
         }
-        core.Add(core.Prepare(new EngineRequest
-        {
-            Id = $"r{next++}",
-            Prompt = [new PromptPiece.Tokens(prompt)],
-            Sampling = new SamplingParameters { MaxTokens = Output(), IgnoreEos = true, Temperature = 0 },
-        }), outputs);
-    }
-    for (int i = 0; i < sequences; i++)
-    {
-        Submit();
-    }
-    double[] times = new double[Steps];
-    long allocated = 0;
-    for (int step = -Warmup; step < Steps; step++)
-    {
-        int ended = outputs.Outputs.Count(output => output.Finish is not null);
-        outputs.Outputs.Clear();
-        outputs.Ids.Clear();
-        for (int i = 0; i < ended; i++)
-        {
-            Submit();
-        }
-        executor.Inside = 0;
-        long bytes = GC.GetAllocatedBytesForCurrentThread();
-        long start = ThreadClock.Nanoseconds();
-        core.Step(outputs);
-        long time = ThreadClock.Nanoseconds() - start - executor.Inside;
-        if (step >= 0)
-        {
-            times[step] = time / 1e3;
-            allocated += GC.GetAllocatedBytesForCurrentThread() - bytes - executor.Allocated;
-        }
-    }
-    double[] sorted = [.. times.Order()];
-    Console.WriteLine(FormattableString.Invariant(
-        $"{sequences} sequences, {(churn ? "churn" : "steady")}: scheduler median {sorted[Steps / 2]:F1} us, p99 {sorted[Steps * 99 / 100]:F1} us, max {sorted[^1]:F1} us ({sorted[^1] / sorted[Steps / 2]:F1}x); {(double)allocated / Steps:F1} bytes a step"));
-}
-
-/// <summary>Measures what the executor takes, to be left out.</summary>
-internal sealed class TimedExecutor(IModelExecutor inner) : IModelExecutor
-{
-    public long Inside { get; set; }
-
-    public long Allocated { get; private set; }
-
-    public ExecutorDescription Describe() => inner.Describe();
-
-    public void Execute(in StepPlan plan, StepResult result)
-    {
-        long bytes = GC.GetAllocatedBytesForCurrentThread();
-        long start = ThreadClock.Nanoseconds();
-        inner.Execute(plan, result);
-        Inside = ThreadClock.Nanoseconds() - start;
-        Allocated = GC.GetAllocatedBytesForCurrentThread() - bytes;
-    }
-
-    public void Dispose() => inner.Dispose();
-}
-
-/// <summary>CPU time of the calling thread.</summary>
-internal static partial class ThreadClock
-{
-    private const int ThreadCpuTime = 3; // CLOCK_THREAD_CPUTIME_ID
-
-    public static long Nanoseconds()
-    {
-        ClockGetTime(ThreadCpuTime, out Time time);
-        return (time.Seconds * 1_000_000_000) + time.Nanoseconds;
-    }
-
-    [LibraryImport("libc", EntryPoint = "clock_gettime")]
-    private static partial int ClockGetTime(int clock, out Time time);
-
-    private struct Time
-    {
-        public long Seconds;
-        public long Nanoseconds;
-    }
+        return 0;
+    case "batching" when args.Length > 1:
+        await BatchingBenchmark.RunAsync(args[1], args.ElementAtOrDefault(2) ?? "bf16", int.Parse(args.ElementAtOrDefault(3) ?? "2", CultureInfo.InvariantCulture));
+        return 0;
+    default:
+        Console.Error.WriteLine("usage: MmCluster.Bench.Engine scheduler [sequences]... | batching FOLDER [dtype] [threads]");
+        return 2;
 }
