@@ -31,6 +31,14 @@ public sealed class ProcessCluster : IAsyncLifetime
         return host;
     }
 
+    /// <summary>A new client, connected to all silos that there are now.</summary>
+    public async Task ReconnectAsync()
+    {
+        await _client!.StopAsync();
+        _client.Dispose();
+        _client = await ConnectAsync();
+    }
+
     internal async Task<SiloProcess> AddAsync(string role)
     {
         SiloProcess silo = await SiloProcess.StartAsync(_folder, _cluster, role);

@@ -43,11 +43,16 @@ internal sealed class ClientHost(ClientRuntime runtime, IServiceProvider service
 
     private async Task KeepConnectedAsync()
     {
-        using PeriodicTimer timer = new(runtime.RefreshPeriod, runtime.Time);
+        SemaphoreSlim found = new(0);
+        runtime.SiloFound = () => found.Release();
         try
         {
-            while (await timer.WaitForNextTickAsync(_stop.Token))
+            while (true)
             {
+                await found.WaitAsync(runtime.RefreshPeriod, _stop.Token);
+                while (found.Wait(0))
+                {
+                }
                 try
                 {
                     await runtime.RefreshAsync(first: false);
@@ -60,6 +65,10 @@ internal sealed class ClientHost(ClientRuntime runtime, IServiceProvider service
         }
         catch (OperationCanceledException)
         {
+        }
+        finally
+        {
+            runtime.SiloFound = null;
         }
     }
 }

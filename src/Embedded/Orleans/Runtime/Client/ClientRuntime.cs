@@ -40,6 +40,9 @@ internal sealed partial class ClientRuntime : ReferenceRuntime, IFrameHandler
 
     public TimeSpan RefreshPeriod { get; } = TimeSpan.FromSeconds(1);
 
+    /// <summary>Called when a silo has answered that there is no connection to.</summary>
+    public Action? SiloFound { get; set; }
+
     public bool IsConnected => _open.Length > 0;
 
     /// <summary>Connects to the gateways that are listed and not connected.</summary>
@@ -220,6 +223,10 @@ internal sealed partial class ClientRuntime : ReferenceRuntime, IFrameHandler
                 _places.Clear();
             }
             _places[target] = responder;
+            if (!_open.Any(connection => responder.Equals(connection.PeerSilo)))
+            {
+                SiloFound?.Invoke();
+            }
         }
     }
 

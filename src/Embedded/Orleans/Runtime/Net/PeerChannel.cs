@@ -29,7 +29,8 @@ internal sealed class PeerChannel(SiloAddress silo, Func<SiloAddress, Task<Conne
         Flush(connection);
     }
 
-    public void OnClosed(Connection connection)
+    /// <summary>Forgets an ended connection; true where nothing keeps the channel any more.</summary>
+    public bool OnClosed(Connection connection)
     {
         lock (_lock)
         {
@@ -37,6 +38,7 @@ internal sealed class PeerChannel(SiloAddress silo, Func<SiloAddress, Task<Conne
             {
                 _connection = null;
             }
+            return _connection is null && !_connecting && _backlog.Count == 0;
         }
     }
 

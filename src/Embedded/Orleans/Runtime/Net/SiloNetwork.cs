@@ -98,9 +98,10 @@ internal sealed partial class SiloNetwork : IDisposable
         if (connection.PeerSilo is { } silo)
         {
             LogClosed(_logger, silo, error?.Message ?? "the other side closed it");
-            if (_silos.TryGetValue(silo, out PeerChannel? channel))
+            // Whoever greets as a silo gets a channel, so it must not outlive the connection.
+            if (_silos.TryGetValue(silo, out PeerChannel? channel) && channel.OnClosed(connection))
             {
-                channel.OnClosed(connection);
+                _silos.TryRemove(KeyValuePair.Create(silo, channel));
             }
             SiloLost?.Invoke(silo);
         }

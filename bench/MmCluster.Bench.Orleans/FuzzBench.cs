@@ -1,0 +1,199 @@
+using System.Buffers.Binary;
+using System.Diagnostics;
+using System.Net;
+using System.Net.Sockets;
+using System.Text;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+
+namespace MmCluster.Bench.Orleans;
+
+/// <summary>
+/// Attacks a silo's two ports: noise, wrong greetings, oversized lengths, truncated and mutated frames, unknown types,
+/// half-open connections and many idle ones. It fails where the silo stops answering or its memory grows without bound.
+/// </summary>
+internal static class FuzzBench
+{
+    private const long MaxGrowth = 600L << 20;
+    private const string Cluster = "fuzz";
+
+    public static async Task<int> RunAsync(TimeSpan duration)
+    {
+        string folder = Directory.CreateTempSubdirectory("fuzz-").FullName;
+        int siloPort = BenchSilo.FreePort();
+        int gatewayPort = BenchSilo.FreePort();
+        (Process silo, _) = await BenchSilo.SpawnAsync(folder, Cluster, siloPort, gatewayPort);
+        using IHost host = await BenchSilo.ConnectAsync(folder, Cluster);
+        IPingGrain grain = host.Services.GetRequiredService<IGrainFactory>().GetGrain<IPingGrain>(1);
+        await grain.Ping(0);
+        long bare = MemoryOf(silo);
+        List<Socket> idle = await OpenIdleAsync(gatewayPort, 10_000);
+        await grain.Ping(0);
+        long start = MemoryOf(silo);
+        Console.WriteLine($"{idle.Count} idle connections take {(start - bare) >> 20} MiB of the silo's memory");
+        long end = Environment.TickCount64 + (long)duration.TotalMilliseconds;
+        int seed = Environment.TickCount;
+        long attacks = 0;
+        Console.WriteLine($"seed {seed}");
+        long nextReport = Environment.TickCount64 + 10_000;
+        while (Environment.TickCount64 < end)
+        {
+            int at = seed++;
+            await Task.WhenAll(Enumerable.Range(0, 8).Select(i => AttackAsync(new Random(HashCode.Combine(at, i)), i % 2 == 0 ? siloPort : gatewayPort)));
+            attacks += 8;
+            if (await grain.Ping(at).AsTask().WaitAsync(TimeSpan.FromSeconds(10)) != at)
+            {
+                Console.WriteLine($"the silo gave a wrong answer after seed {at}");
+                return 1;
+            }
+            long growth = MemoryOf(silo) - start;
+            if (growth > MaxGrowth)
+            {
+                Console.WriteLine($"memory grew by {growth >> 20} MiB after seed {at}");
+                return 1;
+            }
+            if (Environment.TickCount64 > nextReport)
+            {
+                nextReport += 10_000;
+                Console.WriteLine($"{attacks} attacks, memory {growth >> 20:+0;-0} MiB");
+            }
+        }
+        Console.WriteLine($"{attacks} attacks survived; the silo's memory {(MemoryOf(silo) - start) >> 20:+0;-0} MiB");
+        idle.ForEach(socket => socket.Dispose());
+        await host.StopAsync();
+        silo.StandardInput.Close();
+        await silo.WaitForExitAsync();
+        Directory.Delete(folder, recursive: true);
+        return 0;
+    }
+
+    private static long MemoryOf(Process process)
+    {
+        process.Refresh();
+        return process.WorkingSet64;
+    }
+
+    private static async Task<List<Socket>> OpenIdleAsync(int port, int count)
+    {
+        List<Socket> sockets = [];
+        try
+        {
+            while (sockets.Count < count)
+            {
+                Socket socket = await ConnectAsync(port);
+                sockets.Add(socket);
+                await socket.SendAsync(Hello(Guid.NewGuid(), ""));
+            }
+        }
+        catch (SocketException error)
+        {
+            Console.WriteLine($"only {sockets.Count} connections: {error.Message}");
+        }
+        return sockets;
+    }
+
+    private static async Task<Socket> ConnectAsync(int port)
+    {
+        Socket socket = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        await socket.ConnectAsync(new IPEndPoint(IPAddress.Loopback, port));
+        return socket;
+    }
+
+    private static async Task AttackAsync(Random random, int port)
+    {
+        try
+        {
+            using Socket socket = await ConnectAsync(port);
+            if (random.Next(4) == 0)
+            {
+                await socket.SendAsync(Noise(random, random.Next(1, 5000)));
+                return;
+            }
+            // A silo that nobody knows, or a client: both are let in, and then misbehave.
+            await socket.SendAsync(Hello(Guid.NewGuid(), random.Next(2) == 0 ? "" : $"127.0.0.1:{random.Next(1, 65535)}@{random.Next(1, 1000)}"));
+            int frames = random.Next(1, 30);
+            for (int i = 0; i < frames; i++)
+            {
+                await socket.SendAsync(MakeFrame(random));
+            }
+            if (random.Next(2) == 0)
+            {
+                socket.LingerState = new LingerOption(true, 0); // a reset instead of an end
+            }
+        }
+        catch (SocketException)
+        {
+            // The silo has closed the connection, as it should.
+        }
+    }
+
+    private static byte[] MakeFrame(Random random)
+    {
+        switch (random.Next(6))
+        {
+            case 0: // an oversized or empty length
+                byte[] length = new byte[4];
+                BinaryPrimitives.WriteUInt32LittleEndian(length, random.Next(2) == 0 ? uint.MaxValue : 0);
+                return length;
+            case 1: // a frame that never ends
+                byte[] half = Frame(3, Noise(random, random.Next(1, 100)));
+                return half[..random.Next(1, half.Length)];
+            case 2: // any type, any content
+                return Frame((byte)random.Next(256), Noise(random, random.Next(0, 2000)));
+            default: // a request with a few bytes changed
+                byte[] request = Request(random);
+                for (int i = random.Next(4); i > 0; i--)
+                {
+                    request[random.Next(5, request.Length)] = (byte)random.Next(256);
+                }
+                return request;
+        }
+    }
+
+    private static byte[] Request(Random random)
+    {
+        using MemoryStream body = new();
+        using BinaryWriter writer = new(body);
+        writer.Write((byte)random.Next(32));
+        writer.Write7BitEncodedInt64(random.NextInt64());
+        writer.Write7BitEncodedInt(random.Next(100_000));
+        writer.Write((byte)random.Next(4));
+        writer.Write("ping");
+        writer.Write(random.Next(3).ToString("X", System.Globalization.CultureInfo.InvariantCulture));
+        writer.Write(random.Next());
+        writer.Write(random.Next());
+        writer.Write(Noise(random, random.Next(0, 60)));
+        writer.Flush();
+        return Frame(3, body.ToArray());
+    }
+
+    private static byte[] Hello(Guid client, string silo)
+    {
+        using MemoryStream body = new();
+        using BinaryWriter writer = new(body);
+        writer.Write(Encoding.ASCII.GetBytes("MMGC"));
+        writer.Write((byte)1);
+        writer.Write(Cluster);
+        writer.Write(silo);
+        writer.Write(client.ToByteArray());
+        writer.Write("");
+        writer.Flush();
+        return Frame(1, body.ToArray());
+    }
+
+    private static byte[] Frame(byte type, byte[] payload)
+    {
+        byte[] frame = new byte[payload.Length + 5];
+        BinaryPrimitives.WriteUInt32LittleEndian(frame, (uint)payload.Length + 1);
+        frame[4] = type;
+        payload.CopyTo(frame, 5);
+        return frame;
+    }
+
+    private static byte[] Noise(Random random, int length)
+    {
+        byte[] bytes = new byte[length];
+        random.NextBytes(bytes);
+        return bytes;
+    }
+}
