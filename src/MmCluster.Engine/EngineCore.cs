@@ -168,6 +168,7 @@ internal sealed class EngineCore
         if (!Scheduler.Choose(next, _step, idle: _inFlight.Count == 0) && _inFlight.Count == 0)
         {
             _spare.Push(next);
+            Statistics.Update(Scheduler);
             return false;
         }
         if (next.Chunks.Count > 0)
@@ -218,12 +219,25 @@ internal sealed class EngineCore
             SampledChunk answer = chunk.Sample ? _result.Chunks[sampled++] : default;
             if (chunk.Sequence.Epoch == chunk.Epoch && chunk.Sequence.State == SequenceState.Running)
             {
-                Commit(chunk, answer, outputs);
+                CommitAlone(chunk, answer, outputs);
             }
         }
         Statistics.Steps++;
         Statistics.ComputedTokens += step.Tokens;
         Scheduler.EndCommit();
+    }
+
+    // What goes wrong with one sequence's output, such as its decoding, ends its request and no other.
+    private void CommitAlone(in PlannedChunk chunk, SampledChunk answer, StepOutputs outputs)
+    {
+        try
+        {
+            Commit(chunk, answer, outputs);
+        }
+        catch (Exception defect)
+        {
+            End(chunk.Sequence.Request, FinishReason.Error, new MmException(MmErrorCode.Internal, $"the output failed: {defect.Message}", defect), outputs);
+        }
     }
 
     private void Commit(in PlannedChunk chunk, SampledChunk answer, StepOutputs outputs)

@@ -8,6 +8,8 @@ namespace MmCluster.Engine.Kv;
 /// </summary>
 internal sealed class KvLedger(int blockCount, int blockSize, bool caching)
 {
+    private const int HashCost = 4;
+
     private readonly Queue<Sequence> _toPublish = new(256);
 
     public BlockPool Pool { get; } = new(blockCount);
@@ -125,15 +127,15 @@ internal sealed class KvLedger(int blockCount, int blockSize, bool caching)
     }
 
     /// <summary>
-    /// Publishes about <paramref name="blocks"/> blocks. Sequences that fill a block in the same step would make that step a slow one, so hashing is
-    /// spread over steps.
+    /// Publishes blocks for about <paramref name="budget"/>: a block whose key is known costs 1, one that must be hashed <see cref="HashCost"/>. Sequences
+    /// that fill a block in the same step would make that step a slow one, so hashing is spread over steps.
     /// </summary>
-    public void PublishSome(int blocks)
+    public void PublishSome(int budget)
     {
-        while (blocks > 0 && _toPublish.TryDequeue(out Sequence? sequence))
+        while (budget > 0 && _toPublish.TryDequeue(out Sequence? sequence))
         {
             sequence.QueuedForPublishing = false;
-            blocks -= Publish(sequence, blocks);
+            budget -= Publish(sequence, budget);
             Computed(sequence);
         }
     }
@@ -149,20 +151,22 @@ internal sealed class KvLedger(int blockCount, int blockSize, bool caching)
         _toPublish.Clear();
     }
 
-    private int Publish(Sequence sequence, int atMost)
+    // Returns what it cost.
+    private int Publish(Sequence sequence, int budget)
     {
         if (!caching || sequence.HoldsForkedPartial)
         {
             return 0;
         }
-        int first = sequence.PublishedBlocks;
-        int end = (int)Math.Min(sequence.Computed / BlockSize, (long)first + atMost);
-        for (int i = first; i < end; i++)
+        int cost = 0;
+        int full = sequence.Computed / BlockSize;
+        for (; sequence.PublishedBlocks < full && cost < budget; sequence.PublishedBlocks++)
         {
-            Pool.Publish(sequence.Blocks[i], KeyOf(sequence, i));
+            int block = sequence.PublishedBlocks;
+            cost += block < sequence.Keys.Count ? 1 : HashCost;
+            Pool.Publish(sequence.Blocks[block], KeyOf(sequence, block));
         }
-        sequence.PublishedBlocks = Math.Max(first, end);
-        return Math.Max(0, end - first);
+        return cost;
     }
 
     private UInt128 KeyOf(Sequence sequence, int block)

@@ -100,7 +100,7 @@ internal sealed class Scheduler
     }
 
     /// <summary>Publishes some of what the last steps filled.</summary>
-    public void EndCommit() => Kv.PublishSome(64 + (_running.Count / 8));
+    public void EndCommit() => Kv.PublishSome(64 + (_running.Count / 2));
 
     /// <summary>Takes a sequence out wherever it is and frees what it holds.</summary>
     public void Finish(Sequence sequence)

@@ -40,7 +40,7 @@ internal sealed class Sequence
         request.Layout.Tokens.CopyTo(_tokens, 0);
         emitted.CopyTo(_tokens.AsSpan(PromptLength));
         Length = PromptLength + emitted.Length;
-        EmittedLength = emitted.Length;
+        EmittedLength = ReportedLength = emitted.Length;
         int blockSize = request.BlockSize;
         _blocks = new int[(_tokens.Length + blockSize) / blockSize];
         Keys = new List<UInt128>(_blocks.Length);
@@ -77,6 +77,9 @@ internal sealed class Sequence
 
     /// <summary>Output tokens that came with the request.</summary>
     public int EmittedLength { get; }
+
+    /// <summary>Output tokens that outputs have told of.</summary>
+    public int ReportedLength { get; set; }
 
     public int OutputLength => Length - PromptLength;
 

@@ -193,6 +193,21 @@ public sealed class EngineCoreTests
     }
 
     [Fact]
+    public void A_token_that_cannot_be_decoded_ends_its_request_alone()
+    {
+        using EngineDriver driver = new(Profile, Options with { Vocabulary = new BrokenVocabulary() });
+        for (int i = 0; i < 8; i++)
+        {
+            driver.Submit(Requests.Of($"r{i}", Requests.Prompt(30, i), 40));
+        }
+        driver.RunToEnd();
+        // About one token in a hundred is broken.
+        Assert.Contains(driver.Results.Values, result => result.Finish == FinishReason.Error && result.Error!.Code == MmErrorCode.Internal);
+        Assert.Contains(driver.Results.Values, result => result.Finish == FinishReason.Length && result.Tokens.Count == 40);
+        Assert.Equal(Profile.BlockCount, driver.Core.Scheduler.Kv.Pool.FreeCount);
+    }
+
+    [Fact]
     public void A_device_that_never_recovers_ends_all_requests()
     {
         using EngineDriver driver = new(Profile, Options, inner => new PoisonedExecutor((SimulatedExecutor)inner, poison: 1));
@@ -238,6 +253,22 @@ public sealed class EngineCoreTests
         }
         Assert.Equal(plain.Results[("a", 0)].Tokens, drafting.Results[("a", 0)].Tokens);
         Assert.True(drafting.Core.Statistics.Steps < 0.8 * plain.Core.Statistics.Steps);
+    }
+
+    private sealed class BrokenVocabulary : IVocabulary
+    {
+        public int Count => 1000;
+
+        public ITokenDecoder CreateDecoder(bool skipSpecialTokens) => new Decoder();
+
+        public ReadOnlyMemory<byte> BytesOf(int token) => default;
+
+        private sealed class Decoder : ITokenDecoder
+        {
+            public string Push(int token) => token % 100 == 7 ? throw new InvalidOperationException("no such token") : "a";
+
+            public string Finish() => "";
+        }
     }
 
     /// <summary>Throws for each plan that starts a slot with a certain token.</summary>
