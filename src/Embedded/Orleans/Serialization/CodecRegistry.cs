@@ -49,6 +49,10 @@ internal static class CodecRegistry
         {
             return create();
         }
+        if (typeof(System.Net.IPAddress).IsAssignableFrom(type))
+        {
+            return Of(typeof(System.Net.IPAddress)); // loopback is of a class of its own
+        }
         if (type.IsEnum)
         {
             return Create(typeof(VarintCodec<>), type);
