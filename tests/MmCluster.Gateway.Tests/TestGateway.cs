@@ -15,8 +15,8 @@ internal sealed class TestGateway : IAsyncDisposable
 
     public HttpClient Http { get; }
 
-    public static async Task<TestGateway> StartAsync(IServedModel model, GatewayOptions? options = null) => new(await GatewayServer.StartAsync(
-        new ServedModels([model]), (options ?? new GatewayOptions()) with { Port = 0 }, TimeProvider.System, TestContext.Current.CancellationToken));
+    public static async Task<TestGateway> StartAsync(IServedModel model, GatewayOptions? options = null, TimeProvider? time = null) => new(await GatewayServer.StartAsync(
+        new ServedModels([model]), (options ?? new GatewayOptions()) with { Port = 0 }, time ?? TimeProvider.System, TestContext.Current.CancellationToken));
 
     public async Task<(int Status, JsonElement Body)> PostAsync(string route, string json)
     {

@@ -1,23 +1,27 @@
-using System.Security.Cryptography;
-using System.Text;
 using Microsoft.AspNetCore.Http;
+using MmCluster.Gateway.Keys;
+using MmCluster.Gateway.Metrics;
 using MmCluster.Gateway.OpenAi;
-using MmCluster.Models;
 
 namespace MmCluster.Gateway.Hosting;
 
-/// <summary>Lets /v1 through only with the right bearer token; without a configured key, any Authorization header is accepted.</summary>
-internal sealed class ApiKeyCheck(string? apiKey, RequestDelegate next)
+/// <summary>
+/// Tells who sends a request, and lets /v1 through only with an accepted key. Other routes that do work for a caller ask
+/// <see cref="Caller.Of"/>, which refuses in their own form.
+/// </summary>
+internal sealed class ApiKeyCheck(KeyRing keys, TenantMetrics metrics, RequestDelegate next)
 {
-    private readonly byte[]? _hash = apiKey is null ? null : SHA256.HashData(Encoding.UTF8.GetBytes(apiKey));
-
-    public Task HandleAsync(HttpContext http) => !http.Request.Path.StartsWithSegments("/v1") || Allows(http.Request.Headers.Authorization)
-        ? next(http)
-        : ErrorBody.WriteAsync(http, new MmException(
-            MmErrorCode.Unauthenticated, "a valid API key is needed: send the header 'Authorization: Bearer KEY'"));
-
-    // Hashes are compared in constant time, so that the answer's delay tells nothing of the key.
-    private bool Allows(string? header) => _hash is null
-        || (header is not null && header.StartsWith("Bearer ", StringComparison.OrdinalIgnoreCase)
-            && CryptographicOperations.FixedTimeEquals(_hash, SHA256.HashData(Encoding.UTF8.GetBytes(header["Bearer ".Length..].Trim()))));
+    public Task HandleAsync(HttpContext http)
+    {
+        if (keys.Find(http.Request.Headers.Authorization) is { } caller)
+        {
+            http.Features.Set(caller);
+        }
+        else if (http.Request.Path.StartsWithSegments("/v1"))
+        {
+            metrics.Reject("", Rejection.Key);
+            return ErrorBody.WriteAsync(http, KeyRing.Refusal());
+        }
+        return next(http);
+    }
 }

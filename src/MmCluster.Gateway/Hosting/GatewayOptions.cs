@@ -1,3 +1,6 @@
+using MmCluster.Gateway.Keys;
+using MmCluster.Gateway.Media;
+
 namespace MmCluster.Gateway.Hosting;
 
 /// <summary>How a gateway listens and what it accepts.</summary>
@@ -9,8 +12,37 @@ public sealed record GatewayOptions
     /// <summary>TCP port; 0 picks a free one.</summary>
     public int Port { get; init; } = 8000;
 
-    /// <summary>Bearer token that requests must carry; null accepts any.</summary>
+    /// <summary>Bearer token that requests must carry, without limits; with neither this nor <see cref="Keys"/>, any is accepted.</summary>
     public string? ApiKey { get; init; }
+
+    /// <summary>Keys with tenants and limits.</summary>
+    public IReadOnlyList<ApiKeyRecord> Keys { get; init; } = [];
+
+    /// <summary>
+    /// Cost units of each model's requests in flight (a choice is 1, a media item 1); more get 503. Null leaves it to the model's engine.
+    /// </summary>
+    public int? MaxQueue { get; init; }
+
+    /// <summary>
+    /// Hosts that media URLs may name: <c>example.com</c>, <c>*.example.com</c> for those below it, <c>*</c> for all. Default none: media are
+    /// not fetched. Addresses that are not of the public internet are refused whatever stands here.
+    /// </summary>
+    public IReadOnlyList<string> AllowedMediaDomains { get; init; } = [];
+
+    /// <summary>Ports that media URLs may name beside their scheme's own.</summary>
+    public IReadOnlyList<int> AllowedMediaPorts { get; init; } = [];
+
+    /// <summary>How long one media URL may take, redirects included. Default 10 s.</summary>
+    public TimeSpan MediaFetchTimeout { get; init; } = TimeSpan.FromSeconds(10);
+
+    /// <summary>How long a client may take for a request's headers. Default 10 s.</summary>
+    public TimeSpan RequestHeadersTimeout { get; init; } = TimeSpan.FromSeconds(10);
+
+    /// <summary>How long a client may stay below the slowest rate at which a body may come. Default 5 s.</summary>
+    public TimeSpan BodyGracePeriod { get; init; } = TimeSpan.FromSeconds(5);
+
+    /// <summary>Connections at once; more are closed. Default 8,192.</summary>
+    public int MaxConnections { get; init; } = 8192;
 
     /// <summary>Longest request body in bytes, media included. Default 64 MiB.</summary>
     public long MaxRequestBytes { get; init; } = 64L << 20;
@@ -20,4 +52,7 @@ public sealed record GatewayOptions
 
     /// <summary>How long running requests may go on after a stop was asked for.</summary>
     public TimeSpan ShutdownTimeout { get; init; } = TimeSpan.FromSeconds(30);
+
+    /// <summary>How media are fetched; tests bring their own.</summary>
+    internal IMediaNetwork MediaNetwork { get; init; } = SystemMediaNetwork.Instance;
 }

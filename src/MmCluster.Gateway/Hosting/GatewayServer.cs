@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Net;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
@@ -7,6 +8,9 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
+using MmCluster.Gateway.Admission;
+using MmCluster.Gateway.Keys;
+using MmCluster.Gateway.Media;
 using MmCluster.Gateway.Metrics;
 using MmCluster.Gateway.Models;
 using MmCluster.Gateway.OpenAi;
@@ -57,7 +61,7 @@ public sealed class GatewayServer : IAsyncDisposable
         builder.WebHost.ConfigureKestrel(kestrel =>
         {
             kestrel.AddServerHeader = false;
-            kestrel.Limits.MaxRequestBodySize = options.MaxRequestBytes;
+            KestrelLimits.Apply(kestrel.Limits, options);
             kestrel.Listen(Resolve(options.Host), options.Port);
         });
         WebApplication app = builder.Build();
@@ -68,20 +72,26 @@ public sealed class GatewayServer : IAsyncDisposable
     private static void Map(WebApplication app, ServedModels models, GatewayOptions options, TimeProvider time)
     {
         var metrics = new GatewayMetrics(time);
-        var completions = new CompletionsEndpoint(models, options, metrics, time);
-        var chat = new ChatCompletionsEndpoint(models, options, metrics, time);
-        var list = new ModelsEndpoint(models);
-        app.Use(next => new ApiKeyCheck(options.ApiKey, next).HandleAsync);
+        var tenants = new TenantMetrics();
+        var ids = new ConcurrentDictionary<string, bool>(StringComparer.Ordinal);
+        var admitted = new ServedModels(
+            [.. models.All.Select(model => new AdmittedModel(model, new AdmissionGate(ids, options.MaxQueue), tenants, time))]);
+        var keys = new KeyRing(options, admitted, tenants, time);
+        var fetcher = new MediaFetcher(options, time);
+        app.Lifetime.ApplicationStopped.Register(fetcher.Dispose);
+        var completions = new CompletionsEndpoint(options, metrics, time);
+        var chat = new ChatCompletionsEndpoint(fetcher, options, metrics, time);
+        app.Use(next => new ApiKeyCheck(keys, tenants, next).HandleAsync);
         app.MapPost("/v1/completions", (RequestDelegate)completions.HandleAsync);
         app.MapPost("/v1/chat/completions", (RequestDelegate)chat.HandleAsync);
-        app.MapGet("/v1/models", (RequestDelegate)list.ListAsync);
-        app.MapGet("/v1/models/{id}", http => list.GetAsync(http, (string)http.Request.RouteValues["id"]!));
+        app.MapGet("/v1/models", (RequestDelegate)ModelsEndpoint.ListAsync);
+        app.MapGet("/v1/models/{id}", http => ModelsEndpoint.GetAsync(http, (string)http.Request.RouteValues["id"]!));
         app.MapGet("/health", http => http.Response.WriteAsync("ok\n", http.RequestAborted));
         app.MapGet("/health/ready", http => ReadyAsync(http, models));
         app.MapGet("/metrics", http =>
         {
             http.Response.ContentType = "text/plain; version=0.0.4; charset=utf-8";
-            return http.Response.WriteAsync(metrics.Render(), http.RequestAborted);
+            return http.Response.WriteAsync(metrics.Render() + tenants.Render(), http.RequestAborted);
         });
         app.MapFallback(http => ErrorBody.WriteAsync(
             http, new MmException(MmErrorCode.NotFound, $"there is no route {http.Request.Method} {http.Request.Path}")));

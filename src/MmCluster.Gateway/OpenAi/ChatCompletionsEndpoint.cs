@@ -1,14 +1,15 @@
 using MmCluster.Engine;
 using MmCluster.Engine.Hosting;
 using MmCluster.Gateway.Hosting;
+using MmCluster.Gateway.Keys;
+using MmCluster.Gateway.Media;
 using MmCluster.Gateway.Metrics;
-using MmCluster.Gateway.Models;
 
 namespace MmCluster.Gateway.OpenAi;
 
 /// <summary>POST /v1/chat/completions.</summary>
-internal sealed class ChatCompletionsEndpoint(ServedModels models, GatewayOptions options, GatewayMetrics metrics, TimeProvider time)
-    : GenerationEndpoint(models, options, metrics, time)
+internal sealed class ChatCompletionsEndpoint(MediaFetcher fetcher, GatewayOptions options, GatewayMetrics metrics, TimeProvider time)
+    : GenerationEndpoint(options, metrics, time)
 {
     private readonly long _maxMediaBytes = options.MaxRequestBytes;
 
@@ -19,6 +20,12 @@ internal sealed class ChatCompletionsEndpoint(ServedModels models, GatewayOption
     protected override AnswerWriter Writer(string id, string model, long created, bool returnTokenIds, Func<int, string> tokenText) =>
         new ChatWriter(id, model, created, returnTokenIds, tokenText);
 
-    protected override IReadOnlyList<ModelInput> ReadInputs(FieldReader fields) =>
-        [new ChatMessageReader(new MediaUrlReader(_maxMediaBytes)).Read(fields)];
+    protected override async ValueTask<IReadOnlyList<ModelInput>> ReadInputsAsync(
+        FieldReader fields, Caller caller, CancellationToken cancellationToken)
+    {
+        var budget = new MediaBudget(_maxMediaBytes);
+        var remote = new RemoteMedia(fetcher, budget, () => caller.Reject(Rejection.Media));
+        ModelInput.Chat chat = new ChatMessageReader(new MediaUrlReader(budget, remote)).Read(fields);
+        return [await remote.FillAsync(chat, cancellationToken)];
+    }
 }

@@ -2,14 +2,14 @@ using System.Text.Json;
 using MmCluster.Engine;
 using MmCluster.Engine.Hosting;
 using MmCluster.Gateway.Hosting;
+using MmCluster.Gateway.Keys;
 using MmCluster.Gateway.Metrics;
-using MmCluster.Gateway.Models;
 
 namespace MmCluster.Gateway.OpenAi;
 
 /// <summary>POST /v1/completions: prompts as text or token ids, one or several.</summary>
-internal sealed class CompletionsEndpoint(ServedModels models, GatewayOptions options, GatewayMetrics metrics, TimeProvider time)
-    : GenerationEndpoint(models, options, metrics, time)
+internal sealed class CompletionsEndpoint(GatewayOptions options, GatewayMetrics metrics, TimeProvider time)
+    : GenerationEndpoint(options, metrics, time)
 {
     private const int OpenAiDefaultMaxTokens = 16;
     private const int MaxPrompts = 1024;
@@ -21,7 +21,10 @@ internal sealed class CompletionsEndpoint(ServedModels models, GatewayOptions op
     protected override AnswerWriter Writer(string id, string model, long created, bool returnTokenIds, Func<int, string> tokenText) =>
         new CompletionWriter(id, model, created, returnTokenIds, tokenText);
 
-    protected override IReadOnlyList<ModelInput> ReadInputs(FieldReader fields)
+    protected override ValueTask<IReadOnlyList<ModelInput>> ReadInputsAsync(FieldReader fields, Caller caller, CancellationToken cancellationToken) =>
+        ValueTask.FromResult<IReadOnlyList<ModelInput>>(ReadInputs(fields));
+
+    private static ModelInput[] ReadInputs(FieldReader fields)
     {
         JsonElement prompt = fields.Field("prompt") ?? throw fields.Missing("prompt");
         if (One(prompt) is { } one)
@@ -33,7 +36,7 @@ internal sealed class CompletionsEndpoint(ServedModels models, GatewayOptions op
             ModelInput?[] many = [.. prompt.EnumerateArray().Select(One)];
             if (many.All(input => input is not null))
             {
-                return many!;
+                return [.. many!];
             }
         }
         throw fields.Bad("prompt", $"a string, an array of token ids, or an array of at most {MaxPrompts} of these", prompt);

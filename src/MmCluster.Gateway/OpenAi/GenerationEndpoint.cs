@@ -2,7 +2,9 @@ using System.Text.Json;
 using Microsoft.AspNetCore.Http;
 using MmCluster.Engine;
 using MmCluster.Engine.Hosting;
+using MmCluster.Gateway.Admission;
 using MmCluster.Gateway.Hosting;
+using MmCluster.Gateway.Keys;
 using MmCluster.Gateway.Metrics;
 using MmCluster.Gateway.Models;
 using MmCluster.Models;
@@ -13,8 +15,10 @@ namespace MmCluster.Gateway.OpenAi;
 /// What /v1/completions and /v1/chat/completions share: read the request, run it, answer whole or as a stream of events. Errors before
 /// the first byte are an HTTP status; later ones are an event in OpenAI's shape, after which the stream closes.
 /// </summary>
-internal abstract class GenerationEndpoint(ServedModels models, GatewayOptions options, GatewayMetrics metrics, TimeProvider time)
+internal abstract class GenerationEndpoint(GatewayOptions options, GatewayMetrics metrics, TimeProvider time)
 {
+    private const int MaxDepth = 64;
+
     /// <summary>Handles one request.</summary>
     public async Task HandleAsync(HttpContext http)
     {
@@ -36,16 +40,18 @@ internal abstract class GenerationEndpoint(ServedModels models, GatewayOptions o
     protected abstract SamplingParameters Defaults(SamplingParameters model);
 
     /// <summary>The inputs of a request; each gets its own choices.</summary>
-    protected abstract IReadOnlyList<ModelInput> ReadInputs(FieldReader fields);
+    protected abstract ValueTask<IReadOnlyList<ModelInput>> ReadInputsAsync(FieldReader fields, Caller caller, CancellationToken cancellationToken);
 
     /// <summary>Writes answers in this endpoint's form.</summary>
     protected abstract AnswerWriter Writer(string id, string model, long created, bool returnTokenIds, Func<int, string> tokenText);
 
     private async Task AnswerAsync(HttpContext http, FieldReader fields)
     {
-        IServedModel model = models.Find(fields.String("model"));
+        Caller caller = Caller.Of(http);
+        DateTimeOffset? deadline = options.RequestTimeout is { } timeout ? time.GetUtcNow() + timeout : null;
+        IServedModel model = caller.Models.Find(fields.String("model"));
         SamplingParameters sampling = SamplingReader.Read(fields, Defaults(model.DefaultSampling), DrawSeed);
-        IReadOnlyList<ModelInput> inputs = ReadInputs(fields);
+        IReadOnlyList<ModelInput> inputs = await ReadInputsAsync(fields, caller, http.RequestAborted);
         string id = RequestId(http);
         bool stream = fields.Bool("stream");
         bool includeUsage = fields.Object("stream_options")?.Bool("include_usage") ?? false;
@@ -58,7 +64,7 @@ internal abstract class GenerationEndpoint(ServedModels models, GatewayOptions o
             Sampling = sampling,
             Priority = priority,
             CacheSalt = salt,
-            Deadline = options.RequestTimeout is { } timeout ? time.GetUtcNow() + timeout : null,
+            Deadline = deadline,
         })];
         AnswerWriter writer = Writer(
             id, model.Id, time.GetUtcNow().ToUnixTimeSeconds(), fields.Bool("return_token_ids"), model.TokenText);
@@ -67,11 +73,17 @@ internal abstract class GenerationEndpoint(ServedModels models, GatewayOptions o
         IAsyncEnumerable<SequenceOutput> outputs = GenerationFanOut.RunAsync(model, requests, sampling.Choices, http.RequestAborted);
         if (stream)
         {
-            await EventStream.WriteAsync(http, writer, outputs, includeUsage, meter);
+            await EventStream.WriteAsync(http, writer, SlowClient.BufferAsync(outputs, time, Abandon, http.RequestAborted), includeUsage, meter);
         }
         else
         {
             await WholeAnswer.WriteAsync(http, writer, outputs, inputs.Count * sampling.Choices, meter);
+        }
+
+        void Abandon()
+        {
+            caller.Reject(Rejection.SlowClient);
+            http.Abort();
         }
     }
 
@@ -80,7 +92,7 @@ internal abstract class GenerationEndpoint(ServedModels models, GatewayOptions o
         JsonDocument body;
         try
         {
-            body = await JsonDocument.ParseAsync(http.Request.Body, default, http.RequestAborted);
+            body = await JsonDocument.ParseAsync(http.Request.Body, new JsonDocumentOptions { MaxDepth = MaxDepth }, http.RequestAborted);
         }
         catch (BadHttpRequestException error)
         {

@@ -1,20 +1,21 @@
 using Microsoft.AspNetCore.Http;
+using MmCluster.Gateway.Keys;
 using MmCluster.Gateway.Models;
 using MmCluster.Models;
 
 namespace MmCluster.Gateway.OpenAi;
 
-/// <summary>GET /v1/models and /v1/models/{id}; beyond OpenAI's fields each model tells its length and vocabulary.</summary>
-internal sealed class ModelsEndpoint(ServedModels models)
+/// <summary>GET /v1/models and /v1/models/{id}; beyond OpenAI's fields each model tells its length and vocabulary. A key sees its own models.</summary>
+internal static class ModelsEndpoint
 {
-    public Task ListAsync(HttpContext http) =>
-        http.Response.WriteAsJsonAsync(new { @object = "list", data = models.All.Select(Describe) }, http.RequestAborted);
+    public static Task ListAsync(HttpContext http) =>
+        http.Response.WriteAsJsonAsync(new { @object = "list", data = Caller.Of(http).Models.All.Select(Describe) }, http.RequestAborted);
 
-    public async Task GetAsync(HttpContext http, string id)
+    public static async Task GetAsync(HttpContext http, string id)
     {
         try
         {
-            await http.Response.WriteAsJsonAsync(Describe(models.Find(id)), http.RequestAborted);
+            await http.Response.WriteAsJsonAsync(Describe(Caller.Of(http).Models.Find(id)), http.RequestAborted);
         }
         catch (MmException error)
         {

@@ -1,0 +1,22 @@
+using MmCluster.Engine;
+using MmCluster.Engine.Hosting;
+
+namespace MmCluster.Gateway.Models;
+
+/// <summary>Passes everything on; what limits or measures overrides <see cref="GenerateAsync"/>. Does not own the model behind it.</summary>
+internal abstract class DelegatingModel(IServedModel inner) : IServedModel
+{
+    public string Id => inner.Id;
+
+    public ServedModelInfo Info => inner.Info;
+
+    public bool Ready => inner.Ready;
+
+    public SamplingParameters DefaultSampling => inner.DefaultSampling;
+
+    protected IServedModel Inner => inner;
+
+    public string TokenText(int token) => inner.TokenText(token);
+
+    public abstract IAsyncEnumerable<SequenceOutput> GenerateAsync(ModelRequest request, CancellationToken cancellationToken);
+}
