@@ -22,7 +22,7 @@ public sealed class ReferenceDirectionTests
         ["MmCluster.Embedded.Aspire"] = [],
         ["MmCluster.Protos"] = ["MmCluster.Embedded.GrpcApi"],
         ["MmCluster.Cluster"] = ["MmCluster.Engine"],
-        ["MmCluster.Gateway"] = ["MmCluster.Engine"],
+        ["MmCluster.Gateway"] = ["MmCluster.Engine", "MmCluster.Protos", "MmCluster.Embedded.GrpcApi", "MmCluster.Embedded.GrpcServer"],
         ["MmCluster.Cli"] = ["MmCluster.Engine", "MmCluster.Gateway"],
     };
 

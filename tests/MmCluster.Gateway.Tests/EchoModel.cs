@@ -21,6 +21,15 @@ internal sealed class EchoModel : IServedModel
     /// <summary>The entry that fails, or null.</summary>
     public int? FailAt { get; init; }
 
+    /// <summary>The entry before which it waits until it is cancelled, or null.</summary>
+    public int? HangAt { get; init; }
+
+    /// <summary>Ends when it has begun to wait.</summary>
+    public TaskCompletionSource Hanging { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    /// <summary>Ends when what waited was freed.</summary>
+    public TaskCompletionSource Freed { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
     public List<ModelRequest> Seen { get; } = [];
 
     public string TokenText(int token) => $"t{token}";
@@ -37,6 +46,18 @@ internal sealed class EchoModel : IServedModel
         int count = Math.Min(words.Length, request.Sampling.MaxTokens ?? int.MaxValue);
         for (int i = 0; i < count; i++)
         {
+            if (i == HangAt)
+            {
+                try
+                {
+                    Hanging.TrySetResult();
+                    await Task.Delay(Timeout.Infinite, cancellationToken);
+                }
+                finally
+                {
+                    Freed.TrySetResult();
+                }
+            }
             for (int choice = 0; choice < request.Sampling.Choices; choice++)
             {
                 if (i == FailAt)
@@ -62,7 +83,7 @@ internal sealed class EchoModel : IServedModel
         ModelInput.Chat chat => [.. chat.Turns[^1].Parts.Select(part => part switch
         {
             ChatPart.Text text => text.Value,
-            ChatPart.Media media => $"[{media.Item.Modality}:{Encoding.ASCII.GetString(media.Item.Bytes.Span)}]",
+            ChatPart.Media media => $"[{media.Item.Modality}:{Encoding.Latin1.GetString(media.Item.Bytes.Span)}]",
             _ => throw new ArgumentOutOfRangeException(nameof(input)),
         })],
         _ => throw new ArgumentOutOfRangeException(nameof(input)),

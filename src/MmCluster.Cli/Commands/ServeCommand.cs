@@ -9,12 +9,13 @@ using MmCluster.Models.Catalog;
 
 namespace MmCluster.Cli.Commands;
 
-/// <summary><c>mm serve</c>: a model behind OpenAI's HTTP interface, in this process.</summary>
+/// <summary><c>mm serve</c>: a model behind OpenAI's HTTP interface and gRPC, in this process.</summary>
 internal sealed class ServeCommand : Command
 {
     private readonly ModelOptions _model = new();
     private readonly Option<string> _host = new("--host") { Description = "Address to listen on.", DefaultValueFactory = _ => "127.0.0.1" };
     private readonly Option<int> _port = new("--port") { Description = "TCP port; 0 picks a free one.", DefaultValueFactory = _ => 8000 };
+    private readonly Option<int?> _grpcPort = new("--grpc-port") { Description = "TCP port of the gRPC services; 0 picks a free one; default: the port after --port." };
     private readonly Option<string?> _apiKey = new("--api-key") { Description = "Key that clients must send; default: none." };
     private readonly Option<string?> _name = new("--served-model-name") { Description = "Name that requests use; default: the model's." };
     private readonly Option<int> _maxNumSeqs = NumberOptions.Positive("--max-num-seqs", 256, "Sequences computed at once.");
@@ -33,11 +34,11 @@ internal sealed class ServeCommand : Command
     private readonly Option<bool> _simulate = new("--simulate") { Description = "No weights: MODEL is a profile file of stage times, if named." };
 
     public ServeCommand(CommandContext context)
-        : base("serve", "Serve a model over OpenAI's HTTP interface.")
+        : base("serve", "Serve a model over OpenAI's HTTP interface and gRPC.")
     {
         _policy.AcceptOnlyFromAmong("fcfs", "priority");
         _model.AddTo(this);
-        foreach (Option option in (Option[])[_host, _port, _apiKey, _name, _maxNumSeqs, _maxTokens, _maxQueue, _policy, _noPrefixCache,
+        foreach (Option option in (Option[])[_host, _port, _grpcPort, _apiKey, _name, _maxNumSeqs, _maxTokens, _maxQueue, _policy, _noPrefixCache,
             _speculative, _requestTimeout, _shutdownTimeout, _simulate])
         {
             Add(option);
@@ -80,13 +81,14 @@ internal sealed class ServeCommand : Command
             {
                 Host = parsed.GetRequiredValue(_host),
                 Port = parsed.GetValue(_port),
+                GrpcPort = parsed.GetValue(_grpcPort),
                 ApiKey = parsed.GetValue(_apiKey) ?? context.Environment("MM_API_KEY"),
                 RequestTimeout = parsed.GetValue(_requestTimeout) is { } seconds ? TimeSpan.FromSeconds(seconds) : null,
                 ShutdownTimeout = TimeSpan.FromSeconds(parsed.GetValue(_shutdownTimeout)),
             },
             TimeProvider.System,
             cancellationToken);
-        await context.Error.WriteLineAsync($"serving {model.Id} on {server.Address}");
+        await context.Error.WriteLineAsync($"serving {model.Id} on {server.Address} and over gRPC on {server.GrpcAddress}");
         return server;
     }
 

@@ -9,8 +9,14 @@ public sealed record GatewayOptions
     /// <summary>Address to listen on. Default: this machine only.</summary>
     public string Host { get; init; } = "127.0.0.1";
 
-    /// <summary>TCP port; 0 picks a free one.</summary>
+    /// <summary>TCP port of the HTTP routes; 0 picks a free one.</summary>
     public int Port { get; init; } = 8000;
+
+    /// <summary>
+    /// TCP port of the gRPC services (HTTP/2 without TLS, by prior knowledge): a port of its own, because without TLS an endpoint cannot tell
+    /// HTTP/1.1 from HTTP/2 before the first byte. 0 picks a free one; null (the default) is the port after <see cref="Port"/>, or a free one when that is 0.
+    /// </summary>
+    public int? GrpcPort { get; init; }
 
     /// <summary>Bearer token that requests must carry, without limits; with neither this nor <see cref="Keys"/>, any is accepted.</summary>
     public string? ApiKey { get; init; }
@@ -46,6 +52,12 @@ public sealed record GatewayOptions
 
     /// <summary>Longest request body in bytes, media included. Default 64 MiB.</summary>
     public long MaxRequestBytes { get; init; } = 64L << 20;
+
+    /// <summary>Bytes that uploads may hold in memory at once. Default 256 MiB.</summary>
+    public long MaxUploadBytes { get; init; } = 256L << 20;
+
+    /// <summary>How long an upload is kept after its end, and how long it may take. Default 10 minutes.</summary>
+    public TimeSpan UploadLifetime { get; init; } = TimeSpan.FromMinutes(10);
 
     /// <summary>When a request is given up; null is never.</summary>
     public TimeSpan? RequestTimeout { get; init; }

@@ -5,10 +5,12 @@ using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using MmCluster.Gateway.Admission;
+using MmCluster.Gateway.Grpc;
 using MmCluster.Gateway.Keys;
 using MmCluster.Gateway.Media;
 using MmCluster.Gateway.Metrics;
@@ -18,15 +20,21 @@ using MmCluster.Models;
 
 namespace MmCluster.Gateway.Hosting;
 
-/// <summary>The HTTP front of a set of models: OpenAI's routes, health and metrics, on one Kestrel.</summary>
+/// <summary>The front of a set of models on one Kestrel: OpenAI's routes, health and metrics over HTTP, and the gRPC services on a port of their own.</summary>
 public sealed class GatewayServer : IAsyncDisposable
 {
     private readonly WebApplication _app;
 
     private GatewayServer(WebApplication app) => _app = app;
 
-    /// <summary>Where it listens, with the port it got.</summary>
-    public Uri Address => new(_app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First());
+    /// <summary>Where it listens for HTTP, with the port it got.</summary>
+    public Uri Address => new(Addresses.First());
+
+    /// <summary>Where it listens for gRPC, with the port it got.</summary>
+    public Uri GrpcAddress => new(Addresses.Last());
+
+    // In the order in which they were configured.
+    private ICollection<string> Addresses => _app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses;
 
     /// <summary>Starts listening.</summary>
     /// <exception cref="MmException">Unavailable when the address cannot be bound.</exception>
@@ -41,7 +49,7 @@ public sealed class GatewayServer : IAsyncDisposable
         catch (IOException error)
         {
             await app.DisposeAsync();
-            throw new MmException(MmErrorCode.Unavailable, $"cannot listen on {options.Host}:{options.Port}: {error.Message}", error);
+            throw new MmException(MmErrorCode.Unavailable, $"cannot listen on {options.Host}, ports {options.Port} and {GrpcPort(options)} (gRPC): {error.Message}", error);
         }
         return new GatewayServer(app);
     }
@@ -63,22 +71,31 @@ public sealed class GatewayServer : IAsyncDisposable
             kestrel.AddServerHeader = false;
             KestrelLimits.Apply(kestrel.Limits, options);
             kestrel.Listen(Resolve(options.Host), options.Port);
+            kestrel.Listen(Resolve(options.Host), GrpcPort(options), endpoint => endpoint.Protocols = HttpProtocols.Http2);
         });
+        builder.Services.AddSingleton(models).AddSingleton(options).AddSingleton(time)
+            .AddSingleton<GatewayMetrics>().AddSingleton<TenantMetrics>().AddSingleton<MediaFetcher>().AddGatewayGrpc(options);
         WebApplication app = builder.Build();
         Map(app, models, options, time);
         return app;
     }
 
+    private static int GrpcPort(GatewayOptions options) => options.GrpcPort ?? options.Port switch
+    {
+        0 => 0,
+        IPEndPoint.MaxPort => throw new MmException(MmErrorCode.InvalidArgument, $"no port follows --port {options.Port}: set --grpc-port") { Param = "grpc-port" },
+        int port => port + 1,
+    };
+
     private static void Map(WebApplication app, ServedModels models, GatewayOptions options, TimeProvider time)
     {
-        var metrics = new GatewayMetrics(time);
-        var tenants = new TenantMetrics();
+        GatewayMetrics metrics = app.Services.GetRequiredService<GatewayMetrics>();
+        TenantMetrics tenants = app.Services.GetRequiredService<TenantMetrics>();
         var ids = new ConcurrentDictionary<string, bool>(StringComparer.Ordinal);
         var admitted = new ServedModels(
             [.. models.All.Select(model => new AdmittedModel(model, new AdmissionGate(ids, options.MaxQueue), tenants, time))]);
         var keys = new KeyRing(options, admitted, tenants, time);
-        var fetcher = new MediaFetcher(options, time);
-        app.Lifetime.ApplicationStopped.Register(fetcher.Dispose);
+        MediaFetcher fetcher = app.Services.GetRequiredService<MediaFetcher>();
         var completions = new CompletionsEndpoint(options, metrics, time);
         var chat = new ChatCompletionsEndpoint(fetcher, options, metrics, time);
         app.Use(next => new ApiKeyCheck(keys, tenants, next).HandleAsync);
@@ -93,6 +110,7 @@ public sealed class GatewayServer : IAsyncDisposable
             http.Response.ContentType = "text/plain; version=0.0.4; charset=utf-8";
             return http.Response.WriteAsync(metrics.Render() + tenants.Render(), http.RequestAborted);
         });
+        app.MapGatewayGrpc();
         app.MapFallback(http => ErrorBody.WriteAsync(
             http, new MmException(MmErrorCode.NotFound, $"there is no route {http.Request.Method} {http.Request.Path}")));
     }

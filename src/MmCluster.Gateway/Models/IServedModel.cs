@@ -1,5 +1,6 @@
 using MmCluster.Engine;
 using MmCluster.Engine.Hosting;
+using MmCluster.Models.Cards;
 
 namespace MmCluster.Gateway.Models;
 
@@ -33,4 +34,8 @@ public interface IServedModel
 /// <param name="Created">When it was loaded.</param>
 /// <param name="MaxModelLength">Prompt and output tokens together.</param>
 /// <param name="VocabularySize">Token ids are below this.</param>
-public sealed record ServedModelInfo(DateTimeOffset Created, int MaxModelLength, int VocabularySize);
+public sealed record ServedModelInfo(DateTimeOffset Created, int MaxModelLength, int VocabularySize)
+{
+    /// <summary>Media that it takes besides text; none by default.</summary>
+    public IReadOnlyList<Modality> Media { get; init; } = [];
+}

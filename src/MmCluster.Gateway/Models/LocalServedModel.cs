@@ -12,7 +12,7 @@ public sealed class LocalServedModel(string id, LocalModel model, DateTimeOffset
     public string Id => id;
 
     /// <inheritdoc/>
-    public ServedModelInfo Info { get; } = new(created, model.MaxLength, model.VocabularySize);
+    public ServedModelInfo Info { get; } = new(created, model.MaxLength, model.VocabularySize) { Media = model.Modalities };
 
     /// <inheritdoc/>
     public bool Ready => _ready;

@@ -1,0 +1,106 @@
+using Google.Protobuf;
+using Google.Protobuf.WellKnownTypes;
+using Grpc.Core;
+using Microsoft.AspNetCore.Http;
+using MmCluster.Engine;
+using MmCluster.Engine.Hosting;
+using MmCluster.Gateway.Admission;
+using MmCluster.Gateway.Hosting;
+using MmCluster.Gateway.Keys;
+using MmCluster.Gateway.Media;
+using MmCluster.Gateway.Metrics;
+using MmCluster.Gateway.Models;
+using MmCluster.Gateway.Uploads;
+using MmCluster.Models;
+using MmCluster.Protos.V1;
+using CardModality = MmCluster.Models.Cards.Modality;
+using Modality = MmCluster.Protos.V1.Modality;
+
+namespace MmCluster.Gateway.Grpc;
+
+/// <summary>
+/// mmcluster.v1.Generation over the served models. A failure before the first event is the call's status; a later one is an event of finish
+/// ERROR for its choice, and the status once all choices have ended.
+/// </summary>
+internal sealed class GenerationService(
+    GatewayOptions options, GatewayMetrics metrics, UploadStore uploads, MediaFetcher fetcher, TimeProvider time) : Generation.GenerationBase
+{
+    public override async Task Generate(GenerateRequest request, IServerStreamWriter<GenerateEvent> responseStream, ServerCallContext context)
+    {
+        HttpContext http = context.GetHttpContext();
+        Caller caller = Caller.Of(http);
+        IServedModel model = caller.Models.Find(request.Model.Length == 0 ? null : request.Model);
+        DateTimeOffset? deadline = CallDeadline.Of(context, request.Deadline, options.RequestTimeout, time);
+        var media = new MediaSourceReader(uploads, fetcher, new MediaBudget(options.MaxRequestBytes), caller);
+        ModelRequest generation = await RequestReader.ReadAsync(request, model, media, deadline, context.CancellationToken);
+        using RequestMeter meter = metrics.Begin(model.Id);
+        var events = new EventWriter(generation.Id, request.ReturnTokenIds);
+        bool begun = false;
+        MmException? failure = null;
+        IAsyncEnumerable<SequenceOutput> outputs = model.GenerateAsync(generation, context.CancellationToken);
+        await foreach (SequenceOutput output in SlowClient.BufferAsync(outputs, time, Abandon, context.CancellationToken))
+        {
+            meter.Count(output);
+            failure ??= output.Error;
+            if (output.Error is { } early && !begun)
+            {
+                throw early;
+            }
+            begun = true;
+            await responseStream.WriteAsync(events.Of(output));
+        }
+        if (failure is not null)
+        {
+            throw failure;
+        }
+
+        void Abandon()
+        {
+            caller.Reject(Rejection.SlowClient);
+            http.Abort();
+        }
+    }
+
+    public override Task<EncodeResponse> Encode(EncodeRequest request, ServerCallContext context) => throw new RpcException(
+        new Status(StatusCode.Unimplemented, "Encode is not offered by this gateway: send the media with Generate"));
+
+    public override async Task<UploadResponse> Upload(IAsyncStreamReader<UploadChunk> requestStream, ServerCallContext context)
+    {
+        var receiver = new UploadReceiver(uploads, options.MaxRequestBytes, time);
+        Upload upload = await receiver.ReceiveAsync(requestStream, Caller.Of(context.GetHttpContext()).Tenant, context.CancellationToken);
+        return new UploadResponse
+        {
+            UploadId = upload.Id,
+            Bytes = upload.Bytes.Length,
+            Sha256 = ByteString.CopyFrom(System.Security.Cryptography.SHA256.HashData(upload.Bytes.Span)),
+            Expires = upload.Expires.ToTimestamp(),
+        };
+    }
+
+    public override Task<ListModelsResponse> ListModels(ListModelsRequest request, ServerCallContext context)
+    {
+        var response = new ListModelsResponse();
+        foreach (IServedModel model in Caller.Of(context.GetHttpContext()).Models.All)
+        {
+            response.Models.Add(new Model
+            {
+                Name = model.Id,
+                Ready = model.Ready,
+                MaxModelLength = model.Info.MaxModelLength,
+                VocabularySize = model.Info.VocabularySize,
+                Inputs = { Modality.Text, model.Info.Media.Select(ModalityOf) },
+                Outputs = { Modality.Text },
+            });
+        }
+        return Task.FromResult(response);
+    }
+
+    private static Modality ModalityOf(CardModality modality) => modality switch
+    {
+        CardModality.Image => Modality.Image,
+        CardModality.Video => Modality.Video,
+        CardModality.Audio => Modality.Audio,
+        CardModality.Points => Modality.PointCloud,
+        _ => throw new ArgumentOutOfRangeException(nameof(modality), modality, "not a modality"),
+    };
+}
