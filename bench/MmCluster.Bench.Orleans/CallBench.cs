@@ -16,6 +16,7 @@ internal static class CallBench
             using IHost host = await BenchSilo.StartAsync(folder, "bench");
             IGrainFactory grains = host.Services.GetRequiredService<IGrainFactory>();
             Console.WriteLine($"processors {Environment.ProcessorCount}, {duration.TotalSeconds:0} s a line, callers in flight behind the name");
+            Console.WriteLine($"the message itself, an object a call: {MessageSize()} B (ValueTask)");
             foreach (int callers in new[] { 1, 16, 256 })
             {
                 await MeasureAsync($"inside, ValueTask, from outside of grains, {callers}", Grains(grains, 0, 16), callers, duration, static (grain, i) => grain.Ping(i));
@@ -42,6 +43,16 @@ internal static class CallBench
         {
             Directory.Delete(folder, recursive: true);
         }
+    }
+
+    private static long MessageSize()
+    {
+        _ = new OrleansGenerated.Call_MmCluster_Bench_Orleans_IPingGrain_0();
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        object message = new OrleansGenerated.Call_MmCluster_Bench_Orleans_IPingGrain_0();
+        long size = GC.GetAllocatedBytesForCurrentThread() - before;
+        GC.KeepAlive(message);
+        return size;
     }
 
     private static IPingGrain[] Grains(IGrainFactory grains, int first, int count) =>

@@ -5,7 +5,7 @@ namespace Orleans.Runtime.Directory;
 /// <summary>
 /// The buckets of the directory that this silo owns. A bucket that comes with a new view serves only after every silo
 /// that may hold activations has said, having seen that view, what it has registered in it: so two silos can never both
-/// win the same grain, whoever died in between. docs/design/orleans-directory.md has the argument.
+/// win the same grain, whoever died in between. docs/design/004-orleans-directory.md has the argument.
 /// </summary>
 internal sealed partial class DirectoryPartition(SiloAddress self, IDirectoryPeers peers, TimeProvider time, ILogger logger)
 {

@@ -1,6 +1,6 @@
 namespace Orleans.Runtime.Net;
 
-/// <summary>What a frame holds; docs/design/orleans-wire.md is the whole format.</summary>
+/// <summary>What a frame holds; docs/design/003-orleans-wire.md is the whole format.</summary>
 internal enum FrameType : byte
 {
     Hello = 1,
