@@ -65,7 +65,7 @@ internal sealed class DemoCommand : Command
             };
             await printer.RunAsync(model.GenerateAsync(request, cancellationToken), cancellationToken);
             await context.Out.WriteLineAsync(string.Create(
-                CultureInfo.InvariantCulture, $"  ({printer.FirstTokenSeconds:0.00} s to the first token, then {printer.TokensPerSecond:0} tokens/s)"));
+                CultureInfo.InvariantCulture, $"  ({printer.TokenIds.Count} tokens in {printer.Seconds:0.00} s, {printer.TokensPerSecond:0} tokens/s)"));
         }
     }
 

@@ -52,7 +52,7 @@ internal sealed class RunCommand : Command
             await context.Out.WriteLineAsync();
             await context.Error.WriteLineAsync(string.Create(
                 CultureInfo.InvariantCulture,
-                $"[{printer.Usage?.PromptTokens} prompt tokens, {printer.TokenIds.Count} generated; first after {printer.FirstTokenSeconds:0.00} s, then {printer.TokensPerSecond:0.0} tokens/s]"));
+                $"[{printer.Usage?.PromptTokens} prompt tokens, {printer.TokenIds.Count} generated; first after {printer.FirstTokenSeconds:0.00} s, all after {printer.Seconds:0.00} s, {printer.TokensPerSecond:0.0} tokens/s]"));
         }
         return ExitCodes.Done;
     }
@@ -98,6 +98,7 @@ internal sealed class RunCommand : Command
             top = token.Top.Select(top => new { id = top.Id, logprob = top.Logprob }),
         }),
         first_token_s = Math.Round(answer.FirstTokenSeconds, 3),
+        total_s = Math.Round(answer.Seconds, 3),
         tokens_per_s = Math.Round(answer.TokensPerSecond, 2),
     };
 }

@@ -26,15 +26,17 @@ internal sealed class AnswerPrinter(TextWriter? target)
     /// <summary>Seconds from asking to the first token.</summary>
     public double FirstTokenSeconds { get; private set; }
 
-    /// <summary>Tokens a second behind the first.</summary>
-    public double TokensPerSecond { get; private set; }
+    /// <summary>Seconds from asking to the last token.</summary>
+    public double Seconds { get; private set; }
+
+    /// <summary>Tokens a second over all of that time. (Between tokens there may be nothing to measure: a late reader finds them all at once.)</summary>
+    public double TokensPerSecond => _ids.Count / Seconds;
 
     /// <summary>Reads the answer to its end.</summary>
     /// <exception cref="Models.MmException">The request failed.</exception>
     public async Task RunAsync(IAsyncEnumerable<SequenceOutput> answer, CancellationToken cancellationToken)
     {
         long start = Stopwatch.GetTimestamp();
-        long first = 0;
         await foreach (SequenceOutput output in answer.WithCancellation(cancellationToken))
         {
             if (output.Error is { } error)
@@ -43,8 +45,7 @@ internal sealed class AnswerPrinter(TextWriter? target)
             }
             if (_ids.Count == 0 && output.TokenIds.Length > 0)
             {
-                first = Stopwatch.GetTimestamp();
-                FirstTokenSeconds = Stopwatch.GetElapsedTime(start, first).TotalSeconds;
+                FirstTokenSeconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
             }
             _ids.AddRange(output.TokenIds.Span);
             _logprobs.AddRange(output.Logprobs ?? []);
@@ -54,7 +55,7 @@ internal sealed class AnswerPrinter(TextWriter? target)
             await PrintAsync(output.Text, cancellationToken);
         }
         cancellationToken.ThrowIfCancellationRequested();
-        TokensPerSecond = _ids.Count > 1 ? (_ids.Count - 1) / Stopwatch.GetElapsedTime(first).TotalSeconds : 0;
+        Seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
     }
 
     // Many models begin with the space that follows the prompt; on a terminal it is noise.
