@@ -1,3 +1,5 @@
+using System.Collections.Concurrent;
+
 namespace MmCluster.Gateway.Tests;
 
 /// <summary>Time that moves only when told; timers fire on the caller's thread. Timestamps move with it.</summary>
@@ -5,6 +7,7 @@ internal sealed class ManualTime : TimeProvider
 {
     private readonly Lock _gate = new();
     private readonly List<Timer> _timers = [];
+    private readonly ConcurrentDictionary<TimeSpan, TaskCompletionSource> _waits = new();
     private DateTimeOffset _now = DateTimeOffset.UnixEpoch;
 
     public override long TimestampFrequency => TimeSpan.TicksPerSecond;
@@ -21,8 +24,12 @@ internal sealed class ManualTime : TimeProvider
         {
             _timers.Add(timer);
         }
+        _waits.GetOrAdd(dueTime, NewWait).TrySetResult();
         return timer;
     }
+
+    /// <summary>Done once a timer of that length waits.</summary>
+    public Task WaitsAsync(TimeSpan length) => _waits.GetOrAdd(length, NewWait).Task.WaitAsync(TestContext.Current.CancellationToken);
 
     public void Advance(TimeSpan by)
     {
@@ -37,6 +44,8 @@ internal sealed class ManualTime : TimeProvider
             timer.Fire();
         }
     }
+
+    private static TaskCompletionSource NewWait(TimeSpan length) => new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     private sealed class Timer(ManualTime time, Action callback) : ITimer
     {

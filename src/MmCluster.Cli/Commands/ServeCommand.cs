@@ -20,7 +20,7 @@ internal sealed class ServeCommand : Command
     private readonly Option<string?> _name = new("--served-model-name") { Description = "Name that requests use; default: the model's." };
     private readonly Option<int> _maxNumSeqs = NumberOptions.Positive("--max-num-seqs", 256, "Sequences computed at once.");
     private readonly Option<int> _maxTokens = NumberOptions.Positive("--max-num-batched-tokens", 2048, "Positions computed in one step.");
-    private readonly Option<int> _maxQueue = NumberOptions.Positive("--max-queue", 4096, "Requests accepted at once; more get 429.");
+    private readonly Option<int> _maxQueue = NumberOptions.Positive("--max-queue", 4096, "Cost units (a choice is 1, a media item 1) accepted at once; more get 503.");
     private readonly Option<string> _policy = new("--scheduling-policy") { Description = "fcfs or priority.", DefaultValueFactory = _ => "priority" };
     private readonly Option<bool> _noPrefixCache = new("--no-enable-prefix-caching") { Description = "Compute every prompt anew." };
     private readonly Option<int> _speculative = new("--speculative-tokens") { Description = "Tokens guessed a step by prompt lookup; 0 is off." };
@@ -31,6 +31,13 @@ internal sealed class ServeCommand : Command
         DefaultValueFactory = _ => 30,
     };
 
+    private readonly Option<string[]> _mediaDomains = new("--allowed-media-domains")
+    {
+        Description = "Hosts that media URLs may name: example.com, *.example.com, or * for all of the public internet; default: none.",
+        AllowMultipleArgumentsPerToken = true,
+        DefaultValueFactory = _ => [],
+    };
+
     private readonly Option<bool> _simulate = new("--simulate") { Description = "No weights: MODEL is a profile file of stage times, if named." };
 
     public ServeCommand(CommandContext context)
@@ -39,7 +46,7 @@ internal sealed class ServeCommand : Command
         _policy.AcceptOnlyFromAmong("fcfs", "priority");
         _model.AddTo(this);
         foreach (Option option in (Option[])[_host, _port, _grpcPort, _apiKey, _name, _maxNumSeqs, _maxTokens, _maxQueue, _policy, _noPrefixCache,
-            _speculative, _requestTimeout, _shutdownTimeout, _simulate])
+            _speculative, _requestTimeout, _shutdownTimeout, _mediaDomains, _simulate])
         {
             Add(option);
         }
@@ -83,6 +90,8 @@ internal sealed class ServeCommand : Command
                 Port = parsed.GetValue(_port),
                 GrpcPort = parsed.GetValue(_grpcPort),
                 ApiKey = parsed.GetValue(_apiKey) ?? context.Environment("MM_API_KEY"),
+                MaxQueue = parsed.GetValue(_maxQueue),
+                AllowedMediaDomains = parsed.GetValue(_mediaDomains) ?? [],
                 RequestTimeout = parsed.GetValue(_requestTimeout) is { } seconds ? TimeSpan.FromSeconds(seconds) : null,
                 ShutdownTimeout = TimeSpan.FromSeconds(parsed.GetValue(_shutdownTimeout)),
             },

@@ -1,4 +1,3 @@
-using System.Text.Json;
 using Microsoft.AspNetCore.Http;
 using MmCluster.Engine;
 using MmCluster.Engine.Hosting;
@@ -17,15 +16,13 @@ namespace MmCluster.Gateway.OpenAi;
 /// </summary>
 internal abstract class GenerationEndpoint(GatewayOptions options, GatewayMetrics metrics, TimeProvider time)
 {
-    private const int MaxDepth = 64;
-
     /// <summary>Handles one request.</summary>
     public async Task HandleAsync(HttpContext http)
     {
         try
         {
-            using JsonDocument body = await ReadBodyAsync(http);
-            await AnswerAsync(http, new FieldReader(body.RootElement, ""));
+            using JsonBody body = await JsonBody.ReadAsync(http);
+            await AnswerAsync(http, new FieldReader(body.Root, ""));
         }
         catch (Exception error) when (!http.Response.HasStarted)
         {
@@ -85,29 +82,6 @@ internal abstract class GenerationEndpoint(GatewayOptions options, GatewayMetric
             caller.Reject(Rejection.SlowClient);
             http.Abort();
         }
-    }
-
-    private static async Task<JsonDocument> ReadBodyAsync(HttpContext http)
-    {
-        JsonDocument body;
-        try
-        {
-            body = await JsonDocument.ParseAsync(http.Request.Body, new JsonDocumentOptions { MaxDepth = MaxDepth }, http.RequestAborted);
-        }
-        catch (BadHttpRequestException error)
-        {
-            throw new MmException(MmErrorCode.InvalidArgument, $"the request's body cannot be read: {error.Message}", error);
-        }
-        catch (JsonException error)
-        {
-            throw new MmException(MmErrorCode.InvalidArgument, $"the request's body is not JSON: {error.Message}", error);
-        }
-        if (body.RootElement.ValueKind != JsonValueKind.Object)
-        {
-            body.Dispose();
-            throw new MmException(MmErrorCode.InvalidArgument, "the request's body must be a JSON object");
-        }
-        return body;
     }
 
     // A caller's own id is kept, so that its logs and ours can be joined.
