@@ -30,6 +30,9 @@ internal sealed class EchoModel : IServedModel
     /// <summary>Ends when what waited was freed.</summary>
     public TaskCompletionSource Freed { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
+    /// <summary>Whether all tokens come in one entry, as an accepted draft brings them.</summary>
+    public bool AllAtOnce { get; init; }
+
     public List<ModelRequest> Seen { get; } = [];
 
     public string TokenText(int token) => $"t{token}";
@@ -44,6 +47,15 @@ internal sealed class EchoModel : IServedModel
         await Task.Yield();
         string[] words = Words(request.Input);
         int count = Math.Min(words.Length, request.Sampling.MaxTokens ?? int.MaxValue);
+        if (AllAtOnce)
+        {
+            yield return new SequenceOutput(request.Id, 0, 0, Enumerable.Range(0, count).ToArray(), string.Concat(words[..count]), FinishReason.Stop)
+            {
+                Usage = new Usage(words.Length, 0, count),
+                Logprobs = [.. Enumerable.Range(0, count).Select(i => new OutputLogprobs(new TokenLogprob(i, -i), []))],
+            };
+            yield break;
+        }
         for (int i = 0; i < count; i++)
         {
             if (i == HangAt)

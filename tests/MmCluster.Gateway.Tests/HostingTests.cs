@@ -1,6 +1,9 @@
 using System.Net;
 using System.Text.Json;
+using MmCluster.Engine;
+using MmCluster.Engine.Simulation;
 using MmCluster.Gateway.Hosting;
+using MmCluster.Gateway.Models;
 
 namespace MmCluster.Gateway.Tests;
 
@@ -55,6 +58,26 @@ public sealed class HostingTests
         Assert.Contains("mm:generation_tokens_total{model=\"echo\"} 3\n", text, StringComparison.Ordinal);
         Assert.Contains("mm:request_success_total{model=\"echo\",finished_reason=\"stop\"} 1\n", text, StringComparison.Ordinal);
         Assert.Contains("mm:time_to_first_token_seconds_count{model=\"echo\"} 1\n", text, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Metrics_tell_what_the_scheduler_does_before_and_after_a_request()
+    {
+        var profile = new SimulationProfile { StepMilliseconds = 0, TokenMicroseconds = 0, ContextNanoseconds = 0 };
+        await using var model = new SimulatedServedModel("a\"b", profile, new EngineOptions(), TimeProvider.System);
+        await using TestGateway gateway = await TestGateway.StartAsync(model);
+        string idle = await gateway.Http.GetStringAsync("/metrics", Stop);
+        foreach (string name in (string[])["num_requests_running", "num_requests_waiting", "kv_cache_usage_perc", "prefix_cache_queries_total", "num_preemptions_total"])
+        {
+            Assert.Contains($"mm:{name}{{model=\"a\\\"b\"}} 0\n", idle, StringComparison.Ordinal);
+        }
+        string prompt = string.Join(',', Enumerable.Range(300, 40));
+        await gateway.PostAsync("/v1/completions", $$"""{"prompt":[{{prompt}}],"max_tokens":2,"n":2}""");
+        await gateway.PostAsync("/v1/completions", $$"""{"prompt":[{{prompt}}],"max_tokens":2}""");
+        string text = await gateway.Http.GetStringAsync("/metrics", Stop);
+        Assert.Contains("mm:prompt_tokens_total{model=\"a\\\"b\"} 80\n", text, StringComparison.Ordinal);
+        Assert.Matches("mm:prefix_cache_queries_total{[^}]*} [1-9]", text);
+        Assert.Matches("mm:prefix_cache_hits_total{[^}]*} [1-9]", text);
     }
 
     [Fact]

@@ -108,7 +108,7 @@ public sealed class GatewayServer : IAsyncDisposable
         app.MapGet("/metrics", http =>
         {
             http.Response.ContentType = "text/plain; version=0.0.4; charset=utf-8";
-            return http.Response.WriteAsync(metrics.Render() + tenants.Render(), http.RequestAborted);
+            return http.Response.WriteAsync(metrics.Render(models.All) + tenants.Render(), http.RequestAborted);
         });
         app.MapGatewayGrpc();
         app.MapFallback(http => ErrorBody.WriteAsync(

@@ -1,6 +1,8 @@
 using System.Collections.Concurrent;
 using System.Globalization;
 using System.Text;
+using MmCluster.Engine;
+using MmCluster.Gateway.Models;
 
 namespace MmCluster.Gateway.Metrics;
 
@@ -12,21 +14,26 @@ internal sealed class GatewayMetrics(TimeProvider time)
     /// <summary>Starts measuring a request of <paramref name="model"/>; disposing ends it.</summary>
     public RequestMeter Begin(string model) => new(_models.GetOrAdd(model, static _ => new ModelMetrics()), time);
 
-    /// <summary>All series as Prometheus text (version 0.0.4).</summary>
-    public string Render()
+    /// <summary>All series of <paramref name="served"/> as Prometheus text (version 0.0.4); the scheduler's only where the engine is in this process.</summary>
+    public string Render(IReadOnlyList<IServedModel> served)
     {
         var text = new StringBuilder();
-        KeyValuePair<string, ModelMetrics>[] models = [.. _models.OrderBy(model => model.Key, StringComparer.Ordinal)];
-        Scalar("mm:num_requests_running", "gauge", "Requests being answered.", metrics => metrics.Running);
-        Scalar("mm:prompt_tokens_total", "counter", "Prompt tokens of finished requests.", metrics => metrics.PromptTokens);
-        Scalar("mm:generation_tokens_total", "counter", "Tokens generated.", metrics => metrics.GenerationTokens);
-        Scalar("mm:prefix_cache_hits_total", "counter", "Prompt tokens that came from the prefix cache.", metrics => metrics.CachedTokens);
+        Series[] series = [.. served.Select(model => new Series(
+            Label(model.Id), _models.GetOrAdd(model.Id, static _ => new ModelMetrics()), model.Statistics))];
+        Gauge("mm:num_requests_running", "Sequences being computed.", row => row.Engine?.Running ?? row.Front.Running);
+        Gauge("mm:num_requests_waiting", "Sequences waiting for a slot.", row => row.Engine?.Waiting);
+        Gauge("mm:kv_cache_usage_perc", "Share of KV cache blocks in use, 0 to 1.", row => row.Engine?.KvCacheUsage);
+        Counter("mm:prompt_tokens_total", "Prompt tokens of finished requests.", row => row.Front.PromptTokens);
+        Counter("mm:generation_tokens_total", "Tokens generated.", row => row.Front.GenerationTokens);
+        Counter("mm:prefix_cache_queries_total", "Prompt tokens looked up in the prefix cache.", row => row.Engine?.PrefixCacheQueries);
+        Counter("mm:prefix_cache_hits_total", "Prompt tokens found there.", row => row.Engine?.PrefixCacheHits ?? row.Front.CachedTokens);
+        Counter("mm:num_preemptions_total", "Sequences that gave their place to others.", row => row.Engine?.Preemptions);
         Header("mm:request_success_total", "counter", "Choices that ended, by reason.");
-        foreach ((string model, ModelMetrics metrics) in models)
+        foreach (Series row in series)
         {
-            foreach ((string reason, long count) in metrics.Finished)
+            foreach ((string reason, long count) in row.Front.Finished)
             {
-                text.Append(CultureInfo.InvariantCulture, $"mm:request_success_total{{model=\"{model}\",finished_reason=\"{reason}\"}} {count}\n");
+                text.Append(CultureInfo.InvariantCulture, $"mm:request_success_total{{{row.Labels},finished_reason=\"{reason}\"}} {count}\n");
             }
         }
         Buckets("mm:time_to_first_token_seconds", "From arrival to the first token.", metrics => metrics.TimeToFirstToken);
@@ -36,22 +43,36 @@ internal sealed class GatewayMetrics(TimeProvider time)
 
         void Header(string name, string type, string help) => text.Append(CultureInfo.InvariantCulture, $"# HELP {name} {help}\n# TYPE {name} {type}\n");
 
-        void Scalar(string name, string type, string help, Func<ModelMetrics, long> value)
+        void Gauge(string name, string help, Func<Series, double?> value) => Scalar(name, "gauge", help, value);
+
+        void Counter(string name, string help, Func<Series, double?> value) => Scalar(name, "counter", help, value);
+
+        void Scalar(string name, string type, string help, Func<Series, double?> value)
         {
             Header(name, type, help);
-            foreach ((string model, ModelMetrics metrics) in models)
+            foreach (Series row in series)
             {
-                text.Append(CultureInfo.InvariantCulture, $"{name}{{model=\"{model}\"}} {value(metrics)}\n");
+                if (value(row) is { } known)
+                {
+                    text.Append(CultureInfo.InvariantCulture, $"{name}{{{row.Labels}}} {known}\n");
+                }
             }
         }
 
         void Buckets(string name, string help, Func<ModelMetrics, Histogram> histogram)
         {
             Header(name, "histogram", help);
-            foreach ((string model, ModelMetrics metrics) in models)
+            foreach (Series row in series)
             {
-                histogram(metrics).Render(text, name, $"model=\"{model}\"");
+                histogram(row.Front).Render(text, name, row.Labels);
             }
         }
     }
+
+    // A served name is the operator's choice: what would end a label's value is escaped as Prometheus wants it.
+    private static string Label(string model) => string.Create(
+        CultureInfo.InvariantCulture,
+        $"model=\"{model.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("\"", "\\\"", StringComparison.Ordinal).ReplaceLineEndings("\\n")}\"");
+
+    private readonly record struct Series(string Labels, ModelMetrics Front, EngineStatistics? Engine);
 }

@@ -42,10 +42,10 @@ internal sealed class ModelMetrics
 
     public void End() => Interlocked.Decrement(ref _running);
 
-    public void Count(in SequenceOutput output)
+    public void Count(in SequenceOutput output, bool countPrompt)
     {
         Interlocked.Add(ref _generationTokens, output.TokenIds.Length);
-        if (output.Usage is { } usage)
+        if (countPrompt && output.Usage is { } usage)
         {
             Interlocked.Add(ref _promptTokens, usage.PromptTokens);
             Interlocked.Add(ref _cachedTokens, usage.CachedTokens);

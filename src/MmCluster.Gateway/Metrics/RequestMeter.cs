@@ -9,6 +9,7 @@ internal sealed class RequestMeter : IDisposable
     private readonly TimeProvider _time;
     private readonly long _start;
     private readonly Dictionary<int, long> _lastToken = [];
+    private readonly HashSet<string> _prompts = [];
 
     public RequestMeter(ModelMetrics metrics, TimeProvider time)
     {
@@ -18,7 +19,8 @@ internal sealed class RequestMeter : IDisposable
 
     public void Count(in SequenceOutput output)
     {
-        _metrics.Count(output);
+        // All choices of a prompt tell its length; it was read once.
+        _metrics.Count(output, countPrompt: output.Usage is not null && _prompts.Add(output.RequestId));
         if (output.TokenIds.Length == 0)
         {
             return;

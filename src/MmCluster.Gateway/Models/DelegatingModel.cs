@@ -14,6 +14,8 @@ internal abstract class DelegatingModel(IServedModel inner) : IServedModel
 
     public SamplingParameters DefaultSampling => inner.DefaultSampling;
 
+    public EngineStatistics? Statistics => inner.Statistics;
+
     protected IServedModel Inner => inner;
 
     public string TokenText(int token) => inner.TokenText(token);

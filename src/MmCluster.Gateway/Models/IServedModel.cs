@@ -19,6 +19,9 @@ public interface IServedModel
     /// <summary>Sampling where a request leaves it open (the checkpoint's generation_config.json).</summary>
     SamplingParameters DefaultSampling { get; }
 
+    /// <summary>Counters of its engine, for /metrics; null when the engine is not in this process.</summary>
+    EngineStatistics? Statistics => null;
+
     /// <summary>A token as text of its own, for logprobs; parts of a character become U+FFFD.</summary>
     string TokenText(int token);
 

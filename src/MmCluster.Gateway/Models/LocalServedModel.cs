@@ -21,7 +21,11 @@ public sealed class LocalServedModel(string id, LocalModel model, DateTimeOffset
     public SamplingParameters DefaultSampling => model.DefaultSampling;
 
     /// <inheritdoc/>
-    public string TokenText(int token) => model.Tokenizer?.Decode([token], skipSpecialTokens: false) ?? "";
+    public EngineStatistics Statistics => model.Statistics;
+
+    /// <inheritdoc/>
+    public string TokenText(int token) =>
+        model.Tokenizer?.Decode([token], skipSpecialTokens: false) ?? TokenIdText.Of(token);
 
     /// <inheritdoc/>
     public IAsyncEnumerable<SequenceOutput> GenerateAsync(ModelRequest request, CancellationToken cancellationToken) =>

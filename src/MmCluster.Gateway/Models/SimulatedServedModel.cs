@@ -22,6 +22,7 @@ public sealed class SimulatedServedModel : IServedModel, IAsyncDisposable
         Id = id;
         var engine = new Engine.Engine(new SimulatedExecutor(profile, time), options, time);
         _host = new EngineHost(engine);
+        Statistics = engine.Statistics;
         Info = new ServedModelInfo(time.GetUtcNow(), engine.MaxLength, profile.VocabularySize);
     }
 
@@ -38,7 +39,10 @@ public sealed class SimulatedServedModel : IServedModel, IAsyncDisposable
     public SamplingParameters DefaultSampling { get; } = new();
 
     /// <inheritdoc/>
-    public string TokenText(int token) => "";
+    public EngineStatistics Statistics { get; }
+
+    /// <inheritdoc/>
+    public string TokenText(int token) => TokenIdText.Of(token);
 
     /// <inheritdoc/>
     public IAsyncEnumerable<SequenceOutput> GenerateAsync(ModelRequest request, CancellationToken cancellationToken) => _host.GenerateAsync(

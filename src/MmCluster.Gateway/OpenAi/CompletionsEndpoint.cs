@@ -26,6 +26,7 @@ internal sealed class CompletionsEndpoint(GatewayOptions options, GatewayMetrics
 
     private static ModelInput[] ReadInputs(FieldReader fields)
     {
+        RefuseUnknownModes(fields);
         JsonElement prompt = fields.Field("prompt") ?? throw fields.Missing("prompt");
         if (One(prompt) is { } one)
         {
@@ -40,6 +41,23 @@ internal sealed class CompletionsEndpoint(GatewayOptions options, GatewayMetrics
             }
         }
         throw fields.Bad("prompt", $"a string, an array of token ids, or an array of at most {MaxPrompts} of these", prompt);
+    }
+
+    // Ignored, these would give another answer than the one asked for.
+    private static void RefuseUnknownModes(FieldReader fields)
+    {
+        if (fields.Bool("echo"))
+        {
+            throw FieldReader.Invalid("echo", "'echo' is not supported: the prompt is not repeated in the answer");
+        }
+        if (fields.String("suffix") is { Length: > 0 })
+        {
+            throw FieldReader.Invalid("suffix", "'suffix' is not supported: no model here fills in the middle");
+        }
+        if (fields.Int("best_of", 1, int.MaxValue) is { } best && best != (fields.Int("n", 1, int.MaxValue) ?? 1))
+        {
+            throw FieldReader.Invalid("best_of", "'best_of' other than 'n' is not supported");
+        }
     }
 
     private static ModelInput? One(JsonElement prompt) => prompt.ValueKind switch

@@ -7,7 +7,7 @@ using MmCluster.Models;
 
 namespace MmCluster.Gateway.OpenAi;
 
-/// <summary>Answers as server-sent events, one an entry, flushed at once.</summary>
+/// <summary>Answers as server-sent events, one a token, flushed at once.</summary>
 internal static class EventStream
 {
     private static ReadOnlySpan<byte> Data => "data: "u8;
@@ -37,10 +37,12 @@ internal static class EventStream
                 {
                     Begin(http);
                 }
-                bool first = begun.Add(output.Choice);
-                body.Write(Data);
-                writer.WriteChunk(body, json, output, first, nullUsage: includeUsage);
-                body.Write(EndOfEvent);
+                for (int i = 0; i < Math.Max(output.TokenIds.Length, 1); i++)
+                {
+                    body.Write(Data);
+                    writer.WriteChunk(body, json, OfToken(output, i), begun.Add(output.Choice), nullUsage: includeUsage);
+                    body.Write(EndOfEvent);
+                }
                 await body.FlushAsync(http.RequestAborted);
                 usage.Add(output);
             }
@@ -60,6 +62,23 @@ internal static class EventStream
             body.Write(EndOfEvent);
             await body.FlushAsync(http.RequestAborted);
         }
+    }
+
+    // An accepted draft brings several tokens at once; clients count events. The text of all comes with the last.
+    private static SequenceOutput OfToken(in SequenceOutput output, int index)
+    {
+        if (output.TokenIds.Length <= 1)
+        {
+            return output;
+        }
+        bool last = index == output.TokenIds.Length - 1;
+        return output with
+        {
+            TokenIds = output.TokenIds.Slice(index, 1),
+            Text = last ? output.Text : "",
+            Finish = last ? output.Finish : null,
+            Logprobs = output.Logprobs is { } logprobs ? [logprobs[index]] : null,
+        };
     }
 
     private static void Begin(HttpContext http)

@@ -81,14 +81,20 @@ internal static class SamplingReader
 
     private static StructuredOutput? Structure(FieldReader fields)
     {
-        // vLLM's names for the same thing.
+        // vLLM's names for the same thing, the present one and those before it.
+        if (fields.Object("structured_outputs") is { } structured)
+        {
+            return structured.String("regex") is { } regex ? new StructuredOutput.Regex(regex)
+                : structured.Field("json") is { } json ? Schema(json)
+                : throw FieldReader.Invalid("structured_outputs", "'structured_outputs' must have 'json' or 'regex'; its other forms are not supported");
+        }
         if (fields.String("guided_regex") is { } pattern)
         {
             return new StructuredOutput.Regex(pattern);
         }
         if (fields.Field("guided_json") is { } guided)
         {
-            return new StructuredOutput.JsonSchema(guided.ValueKind == JsonValueKind.String ? guided.GetString()! : guided.GetRawText());
+            return Schema(guided);
         }
         if (fields.Object("response_format") is not { } format)
         {
@@ -105,4 +111,7 @@ internal static class SamplingReader
                 "response_format.type", $"'response_format.type' must be text, json_object, json_schema or regex, not '{other}'"),
         };
     }
+
+    private static StructuredOutput.JsonSchema Schema(JsonElement schema) =>
+        new(schema.ValueKind == JsonValueKind.String ? schema.GetString()! : schema.GetRawText());
 }

@@ -15,7 +15,8 @@ internal sealed class UsageSum
     {
         if (output.Usage is { } usage)
         {
-            _prompts[output.RequestId] = usage;
+            // The choice with the fewest cached tokens is the one that computed the prompt; the others found its work.
+            _prompts[output.RequestId] = _prompts.TryGetValue(output.RequestId, out Usage? other) && other.CachedTokens < usage.CachedTokens ? other : usage;
             _completion += usage.CompletionTokens;
         }
     }

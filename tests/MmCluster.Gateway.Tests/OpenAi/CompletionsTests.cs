@@ -1,5 +1,6 @@
 using System.Text.Json;
 
+using MmCluster.Engine;
 using MmCluster.Engine.Hosting;
 
 namespace MmCluster.Gateway.Tests.OpenAi;
@@ -31,6 +32,36 @@ public sealed class CompletionsTests
     }
 
     [Fact]
+    public async Task Tokens_that_come_at_once_are_an_event_each()
+    {
+        await using TestGateway gateway = await TestGateway.StartAsync(new EchoModel { AllAtOnce = true });
+        string[] events = await gateway.StreamAsync("/v1/completions", """{"prompt":"a b c","stream":true,"return_token_ids":true,"logprobs":0}""");
+        JsonElement[] choices = [.. events[..^1].Select(text => JsonDocument.Parse(text).RootElement.GetProperty("choices")[0])];
+        Assert.Equal(["[0]", "[1]", "[2]"], choices.Select(choice => choice.GetProperty("token_ids").GetRawText()));
+        Assert.Equal(["[0]", "[-1]", "[-2]"], choices.Select(choice => choice.GetProperty("logprobs").GetProperty("token_logprobs").GetRawText()));
+        Assert.Equal(["", "", "a b c "], choices.Select(choice => choice.GetProperty("text").GetString()));
+        Assert.Equal([null, null, "stop"], choices.Select(choice => choice.GetProperty("finish_reason").GetString()));
+    }
+
+    [Theory]
+    [InlineData("""{"response_format":{"type":"json_schema","json_schema":{"name":"n","schema":{"type":"integer"}}}}""", """{"type":"integer"}""", null)]
+    [InlineData("""{"response_format":{"type":"regex","pattern":"a+"}}""", null, "a+")]
+    [InlineData("""{"structured_outputs":{"json":{"type":"integer"}}}""", """{"type":"integer"}""", null)]
+    [InlineData("""{"structured_outputs":{"regex":"a+"}}""", null, "a+")]
+    [InlineData("""{"guided_json":{"type":"integer"}}""", """{"type":"integer"}""", null)]
+    [InlineData("""{"guided_regex":"a+"}""", null, "a+")]
+    [InlineData("""{"response_format":{"type":"text"}}""", null, null)]
+    public async Task Structured_output_is_read_under_OpenAIs_and_vLLMs_names(string fields, string? schema, string? regex)
+    {
+        var model = new EchoModel();
+        await using TestGateway gateway = await TestGateway.StartAsync(model);
+        (int status, _) = await gateway.PostAsync("/v1/completions", $$"""{"prompt":"a",{{fields[1..]}}""");
+        Assert.Equal(200, status);
+        StructuredOutput? seen = Assert.Single(model.Seen).Sampling.Structure;
+        Assert.Equal((schema, regex), ((seen as StructuredOutput.JsonSchema)?.Schema, (seen as StructuredOutput.Regex)?.Pattern));
+    }
+
+    [Fact]
     public async Task Several_prompts_and_choices_are_numbered_prompt_by_prompt()
     {
         await using TestGateway gateway = await TestGateway.StartAsync(new EchoModel());
@@ -56,6 +87,10 @@ public sealed class CompletionsTests
     [InlineData("""{}""", 400, "prompt")]
     [InlineData("""{"prompt":"a","n":0}""", 400, "n")]
     [InlineData("""{"prompt":"a","response_format":{"type":"xml"}}""", 400, "response_format.type")]
+    [InlineData("""{"prompt":"a","structured_outputs":{"choice":["x"]}}""", 400, "structured_outputs")]
+    [InlineData("""{"prompt":"a","echo":true}""", 400, "echo")]
+    [InlineData("""{"prompt":"a","suffix":"b"}""", 400, "suffix")]
+    [InlineData("""{"prompt":"a","best_of":2}""", 400, "best_of")]
     [InlineData("""{"model":"other","prompt":"a"}""", 404, "model")]
     public async Task A_bad_field_is_named_in_OpenAIs_error_shape(string request, int expected, string param)
     {
