@@ -1,6 +1,7 @@
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
+using MmCluster.Gateway.Grpc.Inference;
 using MmCluster.Gateway.Hosting;
 using MmCluster.Gateway.Uploads;
 
@@ -14,6 +15,7 @@ internal static class GrpcFront
         services.AddSingleton(provider => new UploadStore(options.MaxUploadBytes, options.UploadLifetime, provider.GetRequiredService<TimeProvider>()));
         services.AddSingleton<CallGuard>();
         services.AddSingleton<GenerationService>();
+        services.AddSingleton<InferenceService>();
         services.AddSingleton<HealthService>();
         services.AddGrpc(grpc =>
         {
@@ -26,6 +28,7 @@ internal static class GrpcFront
     public static void MapGatewayGrpc(this IEndpointRouteBuilder routes)
     {
         routes.MapGrpcService<GenerationService>();
+        routes.MapGrpcService<InferenceService>();
         routes.MapGrpcService<HealthService>();
     }
 }
