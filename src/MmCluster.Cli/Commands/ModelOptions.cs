@@ -22,7 +22,7 @@ internal sealed class ModelOptions(string dtype = "bf16")
     private readonly Option<string> _dtype = DTypeOption.Create(dtype);
     private readonly Option<int> _threads = ThreadsOption.Create();
     private readonly Option<string> _device = DeviceOption.Create();
-    private readonly Option<int?> _maxLength = new("--max-model-len") { Description = "Longest sequence; default: the model's." };
+    private readonly Option<int?> _maxLength = NumberOptions.PositiveOrNone("--max-model-len", "Longest sequence; default: the model's.");
 
     /// <summary>Adds MODEL, which may be left out, and the options.</summary>
     public void AddTo(Command command)

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Globalization;
 
 namespace MmCluster.Cli.Commands;
 
@@ -6,14 +7,49 @@ namespace MmCluster.Cli.Commands;
 internal static class NumberOptions
 {
     /// <summary>A whole number above 0.</summary>
-    public static Option<int> Positive(string name, int value, string description)
+    public static Option<int> Positive(string name, int value, string description) =>
+        Checked(new Option<int>(name) { Description = description, DefaultValueFactory = _ => value }, 1, int.MaxValue, "a whole number above 0");
+
+    /// <summary>A whole number above 0, or nothing.</summary>
+    public static Option<int?> PositiveOrNone(string name, string description) =>
+        Checked(new Option<int?>(name) { Description = description }, 1, int.MaxValue, "a whole number above 0");
+
+    /// <summary>A whole number of at least 0; default: 0.</summary>
+    public static Option<int> Count(string name, string description) =>
+        Checked(new Option<int>(name) { Description = description }, 0, int.MaxValue, "a whole number of at least 0");
+
+    /// <summary>A TCP port, or 0.</summary>
+    public static Option<int> Port(string name, int value, string description) => Checked(
+        new Option<int>(name) { Description = description, DefaultValueFactory = _ => value }, 0, ushort.MaxValue, $"a port from 0 to {ushort.MaxValue}");
+
+    /// <summary>A TCP port, 0, or nothing.</summary>
+    public static Option<int?> PortOrNone(string name, string description) => Checked(
+        new Option<int?>(name) { Description = description }, 0, ushort.MaxValue, $"a port from 0 to {ushort.MaxValue}");
+
+    /// <summary>A number from 0 to below 1; default: 0.</summary>
+    public static Option<double> Share(string name, string description)
     {
-        var option = new Option<int>(name) { Description = description, DefaultValueFactory = _ => value };
+        var option = new Option<double>(name) { Description = description };
         option.Validators.Add(result =>
         {
-            if (result.Errors.Any() || result.GetValueOrDefault<int>() <= 0)
+            if (result.Tokens.Any(token => !double.TryParse(token.Value, NumberStyles.Float, CultureInfo.InvariantCulture, out double value)
+                || value is not (>= 0 and < 1)))
             {
-                result.AddError($"{name} wants a whole number above 0.");
+                result.AddError($"{name} wants a number from 0 to below 1.");
+            }
+        });
+        return option;
+    }
+
+    private static Option<T> Checked<T>(Option<T> option, int least, int most, string wanted)
+    {
+        option.Validators.Add(result =>
+        {
+            // Text that is no number makes GetValueOrDefault throw.
+            if (result.Tokens.Any(token => !int.TryParse(token.Value, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out int value)
+                || value < least || value > most))
+            {
+                result.AddError($"{option.Name} wants {wanted}.");
             }
         });
         return option;

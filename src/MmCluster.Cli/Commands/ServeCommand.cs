@@ -14,8 +14,8 @@ internal sealed class ServeCommand : Command
 {
     private readonly ModelOptions _model = new();
     private readonly Option<string> _host = new("--host") { Description = "Address to listen on.", DefaultValueFactory = _ => "127.0.0.1" };
-    private readonly Option<int> _port = new("--port") { Description = "TCP port; 0 picks a free one.", DefaultValueFactory = _ => 8000 };
-    private readonly Option<int?> _grpcPort = new("--grpc-port") { Description = "TCP port of the gRPC services; 0 picks a free one; default: the port after --port." };
+    private readonly Option<int> _port = NumberOptions.Port("--port", 8000, "TCP port; 0 picks a free one.");
+    private readonly Option<int?> _grpcPort = NumberOptions.PortOrNone("--grpc-port", "TCP port of the gRPC services; 0 picks a free one; default: the port after --port.");
     private readonly Option<string?> _apiKey = new("--api-key") { Description = "Key that clients must send; default: none." };
     private readonly Option<string?> _name = new("--served-model-name") { Description = "Name that requests use; default: the model's." };
     private readonly Option<int> _maxNumSeqs = NumberOptions.Positive("--max-num-seqs", 256, "Sequences computed at once.");
@@ -23,7 +23,7 @@ internal sealed class ServeCommand : Command
     private readonly Option<int> _maxQueue = NumberOptions.Positive("--max-queue", 4096, "Cost units (a choice is 1, a media item 1) accepted at once; more get 503.");
     private readonly Option<string> _policy = new("--scheduling-policy") { Description = "fcfs or priority.", DefaultValueFactory = _ => "priority" };
     private readonly Option<bool> _noPrefixCache = new("--no-enable-prefix-caching") { Description = "Compute every prompt anew." };
-    private readonly Option<int> _speculative = new("--speculative-tokens") { Description = "Tokens guessed a step by prompt lookup; 0 is off." };
+    private readonly Option<int> _speculative = NumberOptions.Count("--speculative-tokens", "Tokens guessed a step by prompt lookup; 0 is off.");
     private readonly Option<double?> _requestTimeout = new("--request-timeout") { Description = "Seconds after which a request is given up." };
     private readonly Option<double> _shutdownTimeout = new("--shutdown-timeout")
     {
@@ -64,6 +64,7 @@ internal sealed class ServeCommand : Command
         await using GatewayServer server = await StartAsync(parsed, served, context, cancellationToken);
         await served.WarmUpAsync(cancellationToken);
         await context.Error.WriteLineAsync("ready");
+        await DescribeAsync(parsed, served, server, context);
         return await UntilStoppedAsync(cancellationToken);
     }
 
@@ -76,6 +77,7 @@ internal sealed class ServeCommand : Command
             Engine(parsed),
             TimeProvider.System);
         await using GatewayServer server = await StartAsync(parsed, model, context, cancellationToken);
+        await DescribeAsync(parsed, model, server, context);
         return await UntilStoppedAsync(cancellationToken);
     }
 
@@ -100,6 +102,12 @@ internal sealed class ServeCommand : Command
         await context.Error.WriteLineAsync($"serving {model.Id} on {server.Address} and over gRPC on {server.GrpcAddress}");
         return server;
     }
+
+    // Printed when requests can be sent, so that a program that starts a server learns its port and when to begin.
+    private static Task DescribeAsync(ParseResult parsed, IServedModel model, GatewayServer server, CommandContext context) =>
+        parsed.GetValue(GlobalOptions.Json)
+            ? context.Out.WriteLineAsync(JsonLine.Of(new { schema = 1, model = model.Id, base_url = server.Address }))
+            : Task.CompletedTask;
 
     private EngineOptions Engine(ParseResult parsed) => new()
     {

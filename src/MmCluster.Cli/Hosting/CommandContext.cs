@@ -31,7 +31,13 @@ internal sealed class CommandContext
         In = Console.In,
         Out = Console.Out,
         Error = Console.Error,
-        Progress = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(Console.Error) }),
+        Progress = AnsiConsole.Create(new AnsiConsoleSettings
+        {
+            Out = new AnsiConsoleOutput(Console.Error),
+            // Spectre looks at standard output, which may be a terminal while errors go to a file, and the other way round.
+            Ansi = Console.IsErrorRedirected ? AnsiSupport.No : AnsiSupport.Detect,
+            Interactive = Console.IsErrorRedirected ? InteractionSupport.No : InteractionSupport.Detect,
+        }),
         Interactive = !Console.IsOutputRedirected,
         Environment = name => System.Environment.GetEnvironmentVariable(name) is { Length: > 0 } value ? value : null,
     };

@@ -28,6 +28,18 @@ public sealed class InspectTests
     }
 
     [Fact]
+    public async Task A_pickle_that_names_a_function_is_refused_by_its_name()
+    {
+        using var folder = new TemporaryFolder();
+        string file = folder.Write("evil.pth", "cos\nsystem\n(S'id'\ntR."u8.ToArray());
+        CommandRun run = await CommandRun.OfAsync("inspect", file);
+        string line = Assert.Single(run.Error.TrimEnd().Split('\n'));
+        Assert.Equal(2, run.Exit);
+        Assert.Contains("evil.pth", line, StringComparison.Ordinal);
+        Assert.Contains("os.system", line, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task A_missing_folder_is_named() => Assert.Contains(
         "/no/such/folder", (await CommandRun.OfAsync("inspect", "/no/such/folder")).Error, StringComparison.Ordinal);
 

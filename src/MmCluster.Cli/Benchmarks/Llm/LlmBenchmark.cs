@@ -102,7 +102,12 @@ internal static class LlmBenchmark
         throw new MmException(MmErrorCode.Internal, "the engine stopped before the benchmark's request ended");
     }
 
-    private static double Median(List<double> values) => values.Order().ElementAt(values.Count / 2);
+    /// <summary>The middle of <paramref name="values"/>, or the mean of the two in the middle.</summary>
+    internal static double Median(IReadOnlyList<double> values)
+    {
+        double[] sorted = [.. values.Order()];
+        return (sorted[(sorted.Length - 1) / 2] + sorted[sorted.Length / 2]) / 2;
+    }
 
     // VmHWM is the most that was ever resident; the runtime's own figure would be what is resident now.
     private static long PeakRss()

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using MmCluster.Media.Images.Png;
+using MmCluster.Models;
 
 namespace MmCluster.Cli.Benchmarks.Serving;
 
@@ -65,10 +66,18 @@ internal sealed class ServingWorkload(ServingOptions options, string model, int 
 
     private int Length(int mean) => options.RangeRatio == 0
         ? mean
-        : _random.Next((int)(mean * (1 - options.RangeRatio)), (int)(mean * (1 + options.RangeRatio)) + 1);
+        : _random.Next(Math.Max(1, (int)(mean * (1 - options.RangeRatio))), (int)(mean * (1 + options.RangeRatio)) + 1);
 
     private static int[] Tokens(Random random, int count, int vocabularySize)
     {
+        if (vocabularySize <= FirstOrdinaryToken)
+        {
+            throw new MmException(
+                MmErrorCode.InvalidArgument, $"ids are drawn from {FirstOrdinaryToken} up; a vocabulary of {vocabularySize} has none")
+            {
+                Param = "vocab-size",
+            };
+        }
         int[] ids = new int[count];
         for (int i = 0; i < count; i++)
         {

@@ -35,17 +35,17 @@ internal sealed class BenchServeCommand : Command
         CustomParser = result => ParsePositive(result, allowInfinity: false),
     };
 
-    private readonly Option<int?> _maxConcurrency = new("--max-concurrency") { Description = "Requests in flight at once." };
+    private readonly Option<int?> _maxConcurrency = NumberOptions.PositiveOrNone("--max-concurrency", "Requests in flight at once; default: all.");
     private readonly Option<int> _inputLength = NumberOptions.Positive("--random-input-len", 1024, "Tokens a prompt (words with --images).");
     private readonly Option<int> _outputLength = NumberOptions.Positive("--random-output-len", 128, "Tokens an answer.");
-    private readonly Option<double> _rangeRatio = new("--random-range-ratio") { Description = "Lengths vary by this share, in [0, 1)." };
-    private readonly Option<int> _prefixLength = new("--random-prefix-len") { Description = "Tokens that all prompts begin with." };
+    private readonly Option<double> _rangeRatio = NumberOptions.Share("--random-range-ratio", "Lengths vary by this share, in [0, 1).");
+    private readonly Option<int> _prefixLength = NumberOptions.Count("--random-prefix-len", "Tokens that all prompts begin with.");
     private readonly Option<int?> _vocabularySize = new("--vocab-size") { Description = "Ids are drawn from 259 up to below this." };
-    private readonly Option<int> _images = new("--images") { Description = "Pictures a request; uses the chat route." };
+    private readonly Option<int> _images = NumberOptions.Count("--images", "Pictures a request; uses the chat route.");
     private readonly Option<int> _imageSize = NumberOptions.Positive("--image-size", 336, "Width and height of the pictures.");
     private readonly Option<bool> _ignoreEos = new("--ignore-eos") { Description = "Generate to the full output length." };
     private readonly Option<int> _seed = new("--seed") { Description = "Seeds prompts and arrivals." };
-    private readonly Option<int> _warmups = new("--num-warmups") { Description = "Requests sent and awaited before the clock starts." };
+    private readonly Option<int> _warmups = NumberOptions.Count("--num-warmups", "Requests sent and awaited before the clock starts.");
     private readonly Option<string[]> _goodput = new("--goodput")
     {
         Description = "Bounds in ms that count a request as good, as ttft:3000 tpot:80 e2el:10000.",

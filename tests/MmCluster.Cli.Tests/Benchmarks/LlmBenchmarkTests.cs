@@ -1,0 +1,27 @@
+using MmCluster.Cli.Benchmarks.Llm;
+
+namespace MmCluster.Cli.Tests.Benchmarks;
+
+public sealed class LlmBenchmarkTests
+{
+    [Fact]
+    public void The_median_of_an_even_count_is_the_mean_of_the_middle_two()
+    {
+        Assert.Equal(2.5, LlmBenchmark.Median([4, 1, 3, 2]));
+        Assert.Equal(3, LlmBenchmark.Median([9, 3, 1]));
+    }
+
+    [Fact]
+    public async Task Bench_llm_reports_speed_memory_and_the_first_ids_under_their_keys()
+    {
+        CommandRun run = await CommandRun.WithAsync(
+            "", new() { ["HOME"] = Path.GetTempPath() },
+            "bench", "llm", "--model", "mini", "--dtype", "f32", "--prompt", "5", "--new", "20", "--repeat", "1", "--json");
+        Assert.Equal(0, run.Exit);
+        foreach (string key in (string[])["prefill_tok_s", "decode_tok_s", "load_s", "peak_rss_mb"])
+        {
+            Assert.True(run.Json.GetProperty(key).GetDouble() > 0, key);
+        }
+        Assert.Equal(16, run.Json.GetProperty("first").GetArrayLength());
+    }
+}
