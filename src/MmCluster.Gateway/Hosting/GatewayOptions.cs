@@ -59,6 +59,9 @@ public sealed record GatewayOptions
     /// <summary>How long an upload is kept after its end, and how long it may take. Default 10 minutes.</summary>
     public TimeSpan UploadLifetime { get; init; } = TimeSpan.FromMinutes(10);
 
+    /// <summary>Bytes that the bodies of all HTTP requests may hold at once; more get 503. Default 2 GiB.</summary>
+    public long MaxBodyMemory { get; init; } = 2L << 30;
+
     /// <summary>When a request is given up; null is never.</summary>
     public TimeSpan? RequestTimeout { get; init; }
 

@@ -96,8 +96,9 @@ public sealed class GatewayServer : IAsyncDisposable
             [.. models.All.Select(model => new AdmittedModel(model, new AdmissionGate(ids, options.MaxQueue), tenants, time))]);
         var keys = new KeyRing(options, admitted, tenants, time);
         MediaFetcher fetcher = app.Services.GetRequiredService<MediaFetcher>();
-        var completions = new CompletionsEndpoint(options, metrics, time);
-        var chat = new ChatCompletionsEndpoint(fetcher, options, metrics, time);
+        var memory = new BodyMemory(options.MaxBodyMemory);
+        var completions = new CompletionsEndpoint(memory, options, metrics, time);
+        var chat = new ChatCompletionsEndpoint(fetcher, memory, options, metrics, time);
         app.Use(next => new ApiKeyCheck(keys, tenants, next).HandleAsync);
         app.MapPost("/v1/completions", (RequestDelegate)completions.HandleAsync);
         app.MapPost("/v1/chat/completions", (RequestDelegate)chat.HandleAsync);

@@ -6,13 +6,14 @@ namespace MmCluster.Gateway.Media;
 /// <summary>
 /// Fetches media by URL from addresses of the public internet. It looks names up itself, checks every address, and connects to the very
 /// address that it checked, so that a name that answers differently the second time gains nothing. Redirects are followed here, each checked
-/// as the first was. Bytes, headers, time and redirects are bounded; no cookies, credentials, proxies or decompression. Safe to call from any thread.
+/// as the first was. Bytes, headers, time, redirects and fetches at once are bounded; no cookies, credentials, proxies or decompression. Safe to call from any thread.
 /// </summary>
 internal sealed class MediaFetcher : IDisposable
 {
     private const int MaxRedirects = 3;
     private const int MaxHeaderKilobytes = 16;
     private const int MaxConnectionsPerServer = 16;
+    private const int MaxFetchesAtOnce = 64;
     private const int ChunkBytes = 64 << 10;
 
     private readonly MediaAddressRules _rules;
@@ -20,6 +21,7 @@ internal sealed class MediaFetcher : IDisposable
     private readonly TimeSpan _timeout;
     private readonly TimeProvider _time;
     private readonly HttpMessageInvoker _http;
+    private readonly SemaphoreSlim _slots = new(MaxFetchesAtOnce);
 
     public MediaFetcher(GatewayOptions options, TimeProvider time)
     {
@@ -55,7 +57,15 @@ internal sealed class MediaFetcher : IDisposable
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(timer.Token, cancellationToken);
         try
         {
-            return await FollowAsync(address, budget, stop.Token);
+            await _slots.WaitAsync(stop.Token);
+            try
+            {
+                return await FollowAsync(address, budget, stop.Token);
+            }
+            finally
+            {
+                _slots.Release();
+            }
         }
         catch (OperationCanceledException error) when (!cancellationToken.IsCancellationRequested)
         {
@@ -67,7 +77,11 @@ internal sealed class MediaFetcher : IDisposable
         }
     }
 
-    public void Dispose() => _http.Dispose();
+    public void Dispose()
+    {
+        _http.Dispose();
+        _slots.Dispose();
+    }
 
     private async Task<ReadOnlyMemory<byte>> FollowAsync(Uri address, MediaBudget budget, CancellationToken cancellationToken)
     {

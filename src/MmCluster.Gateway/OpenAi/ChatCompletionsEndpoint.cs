@@ -1,5 +1,6 @@
 using MmCluster.Engine;
 using MmCluster.Engine.Hosting;
+using MmCluster.Gateway.Admission;
 using MmCluster.Gateway.Hosting;
 using MmCluster.Gateway.Keys;
 using MmCluster.Gateway.Media;
@@ -8,8 +9,9 @@ using MmCluster.Gateway.Metrics;
 namespace MmCluster.Gateway.OpenAi;
 
 /// <summary>POST /v1/chat/completions.</summary>
-internal sealed class ChatCompletionsEndpoint(MediaFetcher fetcher, GatewayOptions options, GatewayMetrics metrics, TimeProvider time)
-    : GenerationEndpoint(options, metrics, time)
+internal sealed class ChatCompletionsEndpoint(
+    MediaFetcher fetcher, BodyMemory memory, GatewayOptions options, GatewayMetrics metrics, TimeProvider time)
+    : GenerationEndpoint(memory, options, metrics, time)
 {
     private readonly long _maxMediaBytes = options.MaxRequestBytes;
 

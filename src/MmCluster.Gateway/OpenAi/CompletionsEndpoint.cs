@@ -1,6 +1,7 @@
 using System.Text.Json;
 using MmCluster.Engine;
 using MmCluster.Engine.Hosting;
+using MmCluster.Gateway.Admission;
 using MmCluster.Gateway.Hosting;
 using MmCluster.Gateway.Keys;
 using MmCluster.Gateway.Metrics;
@@ -8,8 +9,8 @@ using MmCluster.Gateway.Metrics;
 namespace MmCluster.Gateway.OpenAi;
 
 /// <summary>POST /v1/completions: prompts as text or token ids, one or several.</summary>
-internal sealed class CompletionsEndpoint(GatewayOptions options, GatewayMetrics metrics, TimeProvider time)
-    : GenerationEndpoint(options, metrics, time)
+internal sealed class CompletionsEndpoint(BodyMemory memory, GatewayOptions options, GatewayMetrics metrics, TimeProvider time)
+    : GenerationEndpoint(memory, options, metrics, time)
 {
     private const int OpenAiDefaultMaxTokens = 16;
     private const int MaxPrompts = 1024;

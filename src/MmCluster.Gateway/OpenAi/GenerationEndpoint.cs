@@ -14,14 +14,14 @@ namespace MmCluster.Gateway.OpenAi;
 /// What /v1/completions and /v1/chat/completions share: read the request, run it, answer whole or as a stream of events. Errors before
 /// the first byte are an HTTP status; later ones are an event in OpenAI's shape, after which the stream closes.
 /// </summary>
-internal abstract class GenerationEndpoint(GatewayOptions options, GatewayMetrics metrics, TimeProvider time)
+internal abstract class GenerationEndpoint(BodyMemory memory, GatewayOptions options, GatewayMetrics metrics, TimeProvider time)
 {
     /// <summary>Handles one request.</summary>
     public async Task HandleAsync(HttpContext http)
     {
         try
         {
-            using JsonBody body = await JsonBody.ReadAsync(http);
+            using JsonBody body = await JsonBody.ReadAsync(http, memory);
             await AnswerAsync(http, new FieldReader(body.Root, ""));
         }
         catch (Exception error) when (!http.Response.HasStarted)

@@ -1,6 +1,8 @@
 using System.Buffers;
+using System.Diagnostics;
 using System.Text.Json;
 using Microsoft.AspNetCore.Http;
+using MmCluster.Gateway.Admission;
 using MmCluster.Models;
 
 namespace MmCluster.Gateway.OpenAi;
@@ -16,19 +18,20 @@ internal sealed class JsonBody : IDisposable
 
     private const int FirstBytes = 16 << 10;
 
+    private readonly BodyMemory _memory;
     private readonly byte[] _bytes;
     private readonly JsonDocument _document;
 
-    private JsonBody(byte[] bytes, JsonDocument document) => (_bytes, _document) = (bytes, document);
+    private JsonBody(BodyMemory memory, byte[] bytes, JsonDocument document) => (_memory, _bytes, _document) = (memory, bytes, document);
 
     /// <summary>The object; valid until this is disposed.</summary>
     public JsonElement Root => _document.RootElement;
 
     /// <summary>Reads the body of a request.</summary>
-    /// <exception cref="MmException">InvalidArgument, where it is not a JSON object within the bounds.</exception>
-    public static async Task<JsonBody> ReadAsync(HttpContext http)
+    /// <exception cref="MmException">InvalidArgument, where it is not a JSON object within the bounds; Unavailable, when all bodies together are too large.</exception>
+    public static async Task<JsonBody> ReadAsync(HttpContext http, BodyMemory memory)
     {
-        byte[] bytes = ArrayPool<byte>.Shared.Rent(FirstBytes);
+        byte[] bytes = Rent(FirstBytes, memory);
         try
         {
             int length = 0;
@@ -39,17 +42,17 @@ internal sealed class JsonBody : IDisposable
                 length += read;
                 if (length == bytes.Length)
                 {
-                    byte[] more = ArrayPool<byte>.Shared.Rent(checked(2 * length));
+                    byte[] more = Rent(checked(2 * length), memory);
                     bytes.CopyTo(more, 0);
-                    ArrayPool<byte>.Shared.Return(bytes);
+                    Return(bytes, memory);
                     bytes = more;
                 }
             }
-            return new JsonBody(bytes, Parse(bytes.AsMemory(0, length)));
+            return new JsonBody(memory, bytes, Parse(bytes.AsMemory(0, length)));
         }
         catch (Exception error)
         {
-            ArrayPool<byte>.Shared.Return(bytes);
+            Return(bytes, memory);
             throw error switch
             {
                 BadHttpRequestException => new MmException(MmErrorCode.InvalidArgument, $"the request's body cannot be read: {error.Message}", error),
@@ -62,7 +65,22 @@ internal sealed class JsonBody : IDisposable
     public void Dispose()
     {
         _document.Dispose();
-        ArrayPool<byte>.Shared.Return(_bytes);
+        Return(_bytes, _memory);
+    }
+
+    private static byte[] Rent(int length, BodyMemory memory)
+    {
+        memory.Take(length);
+        // Powers of two are what the pool gives, so that the array's length is what was taken.
+        byte[] bytes = ArrayPool<byte>.Shared.Rent(length);
+        Debug.Assert(bytes.Length == length, "the pool gave another length than a power of two");
+        return bytes;
+    }
+
+    private static void Return(byte[] bytes, BodyMemory memory)
+    {
+        memory.Give(bytes.Length);
+        ArrayPool<byte>.Shared.Return(bytes);
     }
 
     private static JsonDocument Parse(ReadOnlyMemory<byte> json)

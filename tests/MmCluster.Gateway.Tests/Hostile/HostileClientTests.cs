@@ -79,6 +79,20 @@ public sealed class HostileClientTests
         await OthersAreServedAsync(gateway);
     }
 
+    [Fact]
+    public async Task Bodies_that_are_together_too_large_are_turned_down_and_what_they_held_comes_back()
+    {
+        // A body holds 16 KiB while it is small, and 32 and then 64 KiB while it grows past that.
+        await using TestGateway gateway = await TestGateway.StartAsync(new EchoModel(), new GatewayOptions { MaxBodyMemory = 64 << 10 });
+        string large = $$"""{"prompt":"a b"{{new string(' ', 40 << 10)}}}""";
+        for (int i = 0; i < 8; i++)
+        {
+            using HttpResponseMessage refused = await gateway.Http.PostAsync("/v1/completions", new StringContent(large), TestContext.Current.CancellationToken);
+            Assert.Equal((503, 1), ((int)refused.StatusCode, refused.Headers.RetryAfter?.Delta?.TotalSeconds));
+            await OthersAreServedAsync(gateway);
+        }
+    }
+
     [Theory]
     [InlineData("HELLO\r\n\r\n", "400")]
     [InlineData("\u0016\u0003\u0001\u0002\r\n\r\n", "400")]
