@@ -22,6 +22,7 @@ public sealed class ReferenceDirectionTests
         ["MmCluster.Embedded.Aspire"] = [],
         ["MmCluster.Protos"] = ["MmCluster.Embedded.GrpcApi"],
         ["MmCluster.Cluster"] = ["MmCluster.Engine"],
+        ["MmCluster.Client"] = ["MmCluster.Protos", "MmCluster.Embedded.GrpcApi", "MmCluster.Embedded.GrpcClient"],
         ["MmCluster.Gateway"] = ["MmCluster.Engine", "MmCluster.Protos", "MmCluster.Embedded.GrpcApi", "MmCluster.Embedded.GrpcServer"],
         ["MmCluster.Cli"] = ["MmCluster.Engine", "MmCluster.Gateway"],
     };
