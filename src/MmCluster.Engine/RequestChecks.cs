@@ -14,7 +14,7 @@ internal static class RequestChecks
     public static RequestState Prepare(EngineRequest request, ExecutorDescription model, EngineOptions options, int maxStepTokens, int maxLength)
     {
         SamplingParameters sampling = request.Sampling;
-        Check(sampling, model);
+        Check(sampling, model, options);
         string salt = $"{(options.SharePrefixesAcrossTenants ? "" : request.Tenant)}\0{request.CacheSalt}";
         PromptLayout layout = PromptLayout.Build(request, model, salt, options.EnablePrefixCaching);
         if (layout.Tokens.Length >= maxLength || layout.EncoderTokens.Length > maxLength)
@@ -47,7 +47,7 @@ internal static class RequestChecks
         };
     }
 
-    private static void Check(SamplingParameters sampling, ExecutorDescription model)
+    private static void Check(SamplingParameters sampling, ExecutorDescription model, EngineOptions options)
     {
         InRange(sampling.Temperature, 0, 2, "temperature");
         InRange(sampling.TopP, 0, 1, "top_p");
@@ -68,6 +68,10 @@ internal static class RequestChecks
         InRange(sampling.MinTokens, 0, sampling.MaxTokens ?? int.MaxValue, "min_tokens");
         InRange(sampling.Logprobs ?? 0, 0, Math.Min(MaxLogprobs, model.VocabularySize), "logprobs");
         InRange(sampling.Stop.Count, 0, MaxStops, "the number of stop strings");
+        if (sampling.Stop.Count > 0 && options.Vocabulary is null)
+        {
+            throw Invalid("stop strings need a tokenizer, which the model does not have: use stop_token_ids", "stop");
+        }
         if (sampling.Stop.Any(string.IsNullOrEmpty))
         {
             throw Invalid("a stop string is empty", "stop");

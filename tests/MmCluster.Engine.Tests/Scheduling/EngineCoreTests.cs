@@ -222,6 +222,7 @@ public sealed class EngineCoreTests
     [InlineData("temperature")]
     [InlineData("top_p")]
     [InlineData("stop_token_ids")]
+    [InlineData("stop")]
     [InlineData("prompt")]
     [InlineData("n")]
     public void A_bad_parameter_is_named(string param)
@@ -232,6 +233,7 @@ public sealed class EngineCoreTests
             "temperature" => sampling with { Temperature = float.NaN },
             "top_p" => sampling with { TopP = 0 },
             "stop_token_ids" => sampling with { StopTokenIds = [-1] },
+            "stop" => sampling with { Stop = ["there is no tokenizer"] },
             "n" => sampling with { Choices = 1_000_000 },
             _ => sampling,
         });
