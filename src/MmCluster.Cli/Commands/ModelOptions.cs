@@ -24,6 +24,9 @@ internal sealed class ModelOptions(string dtype = "bf16")
     private readonly Option<string> _device = DeviceOption.Create();
     private readonly Option<int?> _maxLength = NumberOptions.PositiveOrNone("--max-model-len", "Longest sequence; default: the model's.");
 
+    private readonly Option<long?> _kvBytes = NumberOptions.BytesOrNone(
+        "--kv-cache-memory-bytes", "Memory of the KV cache; default: what --max-num-seqs longest sequences need, at most 40 % of the machine's.");
+
     /// <summary>Adds MODEL, which may be left out, and the options.</summary>
     public void AddTo(Command command)
     {
@@ -34,7 +37,7 @@ internal sealed class ModelOptions(string dtype = "bf16")
     /// <summary>Adds the options alone, for a command that takes MODEL in its own way.</summary>
     public void AddOptionsTo(Command command)
     {
-        foreach (Option option in (Option[])[_dtype, _threads, _device, _maxLength])
+        foreach (Option option in (Option[])[_dtype, _threads, _device, _maxLength, _kvBytes])
         {
             command.Add(option);
         }
@@ -42,6 +45,9 @@ internal sealed class ModelOptions(string dtype = "bf16")
 
     /// <summary>What was written for MODEL, or null.</summary>
     public string? Name(ParseResult parsed) => parsed.GetValue(_model);
+
+    /// <summary>What was written for <c>--max-model-len</c>, or null.</summary>
+    public int? MaxLength(ParseResult parsed) => parsed.GetValue(_maxLength);
 
     /// <summary>Finds the model of that name, or the default where there is none.</summary>
     public static LocatedModel Locate(string? name, CommandContext context)
@@ -59,8 +65,8 @@ internal sealed class ModelOptions(string dtype = "bf16")
         {
             Card = model.Card,
             Load = new LoadOptions { Backbone = DTypeOption.Parse(parsed.GetRequiredValue(_dtype)), Device = device },
-            Engine = engine with { MaxModelLength = parsed.GetValue(_maxLength) },
-            Executor = new CpuExecutorOptions(),
+            Engine = engine with { MaxModelLength = MaxLength(parsed) },
+            Executor = new CpuExecutorOptions { KvCacheBytes = parsed.GetValue(_kvBytes) },
         });
     }
 }

@@ -24,12 +24,9 @@ internal sealed class ServeCommand : Command
     private readonly Option<string> _policy = new("--scheduling-policy") { Description = "fcfs or priority.", DefaultValueFactory = _ => "priority" };
     private readonly Option<bool> _noPrefixCache = new("--no-enable-prefix-caching") { Description = "Compute every prompt anew." };
     private readonly Option<int> _speculative = NumberOptions.Count("--speculative-tokens", "Tokens guessed a step by prompt lookup; 0 is off.");
-    private readonly Option<double?> _requestTimeout = new("--request-timeout") { Description = "Seconds after which a request is given up." };
-    private readonly Option<double> _shutdownTimeout = new("--shutdown-timeout")
-    {
-        Description = "Seconds that running requests may go on after a stop.",
-        DefaultValueFactory = _ => 30,
-    };
+    private readonly Option<double?> _requestTimeout = NumberOptions.SecondsOrNone("--request-timeout", "Seconds after which a request is given up.");
+    private readonly Option<double> _shutdownTimeout = NumberOptions.Seconds(
+        "--shutdown-timeout", 30, "Seconds that running requests may go on after a stop.");
 
     private readonly Option<string[]> _mediaDomains = new("--allowed-media-domains")
     {
@@ -74,7 +71,7 @@ internal sealed class ServeCommand : Command
         await using var model = new SimulatedServedModel(
             parsed.GetValue(_name) ?? "simulated",
             profile is null ? new SimulationProfile() : SimulationProfile.Load(profile),
-            Engine(parsed),
+            Engine(parsed) with { MaxModelLength = _model.MaxLength(parsed) },
             TimeProvider.System);
         await using GatewayServer server = await StartAsync(parsed, model, context, cancellationToken);
         await DescribeAsync(parsed, model, server, context);

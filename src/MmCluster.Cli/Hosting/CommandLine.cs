@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Text.RegularExpressions;
 using System.CommandLine.Parsing;
 using MmCluster.Cli.Commands;
 using MmCluster.Media;
@@ -7,7 +8,7 @@ using MmCluster.Models;
 namespace MmCluster.Cli.Hosting;
 
 /// <summary>The <c>mm</c> command: parses, runs, and turns every failure into one line and an exit code.</summary>
-internal static class CommandLine
+internal static partial class CommandLine
 {
     public static async Task<int> RunAsync(
         IReadOnlyList<string> args, CommandContext context, CancellationToken cancellationToken)
@@ -51,7 +52,7 @@ internal static class CommandLine
 
     private static string Describe(ParseResult parsed)
     {
-        string errors = string.Join(" ", parsed.Errors.Select(error => error.Message));
+        string errors = string.Join(" ", parsed.Errors.Select(error => TypeNames().Replace(error.Message, "")));
         return $"{errors} See '{PathOf(parsed.CommandResult)} --help'.";
     }
 
@@ -82,6 +83,10 @@ internal static class CommandLine
             await context.Out.WriteLineAsync(JsonLine.Of(new { error = new { code, message, param } }));
         }
     }
+
+    // The library ends "Cannot parse argument ..." with a .NET type, which tells a user nothing.
+    [GeneratedRegex(" as expected type '[^']*'")]
+    private static partial Regex TypeNames();
 
     private static string OneLine(string message) => string.Join(' ', message.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries));
 }

@@ -43,6 +43,10 @@ public sealed class ServeTests
     [InlineData("serve", "--port", "70000")]
     [InlineData("serve", "--port", "x")]
     [InlineData("serve", "--max-num-seqs", "0")]
+    [InlineData("serve", "--request-timeout", "0")]
+    [InlineData("serve", "--shutdown-timeout", "-1")]
+    [InlineData("serve", "--kv-cache-memory-bytes", "1GB")]
+    [InlineData("run", "hi", "--seed", "-1")]
     [InlineData("serve", "--max-model-len", "-5")]
     [InlineData("serve", "--speculative-tokens", "-1")]
     [InlineData("bench", "serve", "--random-range-ratio", "1")]
@@ -55,6 +59,7 @@ public sealed class ServeTests
         CommandRun run = await CommandRun.WithAsync("", Home, arguments);
         Assert.Equal(2, run.Exit);
         Assert.Contains("--help", Assert.Single(run.Error.TrimEnd().Split('\n')), StringComparison.Ordinal);
+        Assert.DoesNotContain("System.", run.Error, StringComparison.Ordinal);
     }
 
     private sealed class FirstLine : StringWriter
