@@ -26,6 +26,20 @@ internal sealed class ChatCommand : Command
 
     private async Task<int> RunAsync(ParseResult parsed, CommandContext context, CancellationToken cancellationToken)
     {
+        List<ChatTurn> turns = await TalkAsync(parsed, context, cancellationToken);
+        if (parsed.GetValue(GlobalOptions.Json))
+        {
+            await context.Out.WriteLineAsync(JsonLine.Of(new
+            {
+                schema = 1,
+                messages = turns.Select(turn => new { role = turn.Role, content = string.Concat(turn.Parts.OfType<ChatPart.Text>().Select(part => part.Value)) }),
+            }));
+        }
+        return ExitCodes.Done;
+    }
+
+    private async Task<List<ChatTurn>> TalkAsync(ParseResult parsed, CommandContext context, CancellationToken cancellationToken)
+    {
         await using LocalModel model = _model.Load(parsed, ModelOptions.Locate(_model.Name(parsed), context), new EngineOptions { MaxNumSeqs = 1 });
         SamplingParameters sampling = _sampling.Read(parsed);
         List<ChatTurn> start = parsed.GetValue(_system) is { } system ? [new ChatTurn("system", [new ChatPart.Text(system)])] : [];
@@ -39,7 +53,7 @@ internal sealed class ChatCommand : Command
                 case [""]:
                     break;
                 case ["/exit"]:
-                    return ExitCodes.Done;
+                    return turns;
                 case ["/help"]:
                     await context.Error.WriteLineAsync(Help);
                     break;
@@ -57,7 +71,7 @@ internal sealed class ChatCommand : Command
                     break;
             }
         }
-        return ExitCodes.Done;
+        return turns;
     }
 
     private static async Task<string?> ReadLineAsync(CommandContext context, CancellationToken cancellationToken)

@@ -35,17 +35,22 @@ internal sealed class DemoCommand : Command
             Load = new LoadOptions { Backbone = Tensors.DType.F32 },
             Engine = new EngineOptions { MaxNumSeqs = 1 },
         });
-        await ShowAsync(model, script.Image, script.Questions, context, cancellationToken);
+        List<object> answers = [];
+        await ShowAsync(model, script.Image, script.Questions, answers, context, cancellationToken);
         if (parsed.GetValue(_image) is { } own)
         {
-            await ShowAsync(model, own, script.Questions, context, cancellationToken);
+            await ShowAsync(model, own, script.Questions, answers, context, cancellationToken);
         }
         await context.Out.WriteLineAsync(NextSteps(parsed.GetValue(_image) is null));
+        if (parsed.GetValue(GlobalOptions.Json))
+        {
+            await context.Out.WriteLineAsync(JsonLine.Of(new { schema = 1, model = located.Name, answers }));
+        }
         return ExitCodes.Done;
     }
 
     private static async Task ShowAsync(
-        LocalModel model, string picture, IReadOnlyList<string> questions, CommandContext context, CancellationToken cancellationToken)
+        LocalModel model, string picture, IReadOnlyList<string> questions, List<object> answers, CommandContext context, CancellationToken cancellationToken)
     {
         MediaItem media = await MediaArguments.PictureAsync(picture, cancellationToken);
         await context.Out.WriteLineAsync($"\n{picture}");
@@ -64,6 +69,7 @@ internal sealed class DemoCommand : Command
                 Sampling = new SamplingParameters { Temperature = 0, MaxTokens = 128 },
             };
             await printer.RunAsync(model.GenerateAsync(request, cancellationToken), cancellationToken);
+            answers.Add(new { image = picture, question, answer = printer.Text, token_ids = printer.TokenIds, first_token_s = Math.Round(printer.FirstTokenSeconds, 3) });
             await context.Out.WriteLineAsync(string.Create(
                 CultureInfo.InvariantCulture, $"  ({printer.TokenIds.Count} tokens in {printer.Seconds:0.00} s, {printer.TokensPerSecond:0} tokens/s)"));
         }

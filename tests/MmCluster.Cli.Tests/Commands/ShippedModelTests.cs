@@ -20,6 +20,17 @@ public sealed class ShippedModelTests
     }
 
     [Fact]
+    public async Task Demo_and_chat_end_with_one_object_when_asked_for_json()
+    {
+        CommandRun demo = await CommandRun.WithAsync("", Home, "demo", "--json");
+        Assert.Contains(
+            demo.Json.GetProperty("answers").EnumerateArray(),
+            answer => answer.GetProperty("answer").GetString()!.Contains("The background is green.", StringComparison.Ordinal));
+        CommandRun chat = await CommandRun.WithAsync("Hello\n", Home, "chat", "--dtype", "f32", "--max-tokens", "3", "--json");
+        Assert.Equal(["user", "assistant"], chat.Json.GetProperty("messages").EnumerateArray().Select(message => message.GetProperty("role").GetString()));
+    }
+
+    [Fact]
     public async Task Run_without_a_model_asks_the_shipped_one()
     {
         CommandRun run = await CommandRun.WithAsync("", Home, "run", "What colour is the background?", "--image", Park, "--dtype", "f32");
