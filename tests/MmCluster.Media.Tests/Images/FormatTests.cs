@@ -16,7 +16,7 @@ public sealed class FormatTests
     [InlineData("jpeg2000.jp2", MediaFormat.Jpeg2000)]
     [InlineData("pgm.pgm", MediaFormat.Pnm)]
     [InlineData("still.qoi", MediaFormat.Qoi)]
-    [InlineData("vectors.json", MediaFormat.Unknown)]
+    [InlineData("pictures.json", MediaFormat.Unknown)]
     public void A_format_is_told_by_its_first_bytes(string file, MediaFormat format)
     {
         byte[] bytes = Vectors.Read(file);

@@ -6,7 +6,7 @@ namespace MmCluster.Media.Tests.Images;
 /// <summary>The pictures under tests/goldens/images and what Pillow makes of them.</summary>
 internal static class Vectors
 {
-    private static readonly JsonElement Root = JsonDocument.Parse(File.ReadAllBytes(PathOf("vectors.json"))).RootElement;
+    private static readonly JsonElement Root = JsonDocument.Parse(File.ReadAllBytes(PathOf("pictures.json"))).RootElement;
 
     public static string PathOf(string file) => Path.Combine(AppContext.BaseDirectory, "images", file);
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes the pictures of this folder and vectors.json: what Pillow makes of them.
+"""Writes the pictures of this folder and pictures.json: what Pillow makes of them.
 
 Run it where Pillow and numpy are (Debian: python3-pil, python3-numpy; made with Pillow 9.4, libjpeg-turbo 2.1.5). Everything is
 seeded: a second run writes the same bytes. A vector is the SHA-256 of the RGB bytes, or of little-endian floats.
@@ -349,5 +349,5 @@ jpegs()
 others()
 resizes()
 processes()
-(HERE / 'vectors.json').write_text(json.dumps(vectors, indent=1) + '\n')
+(HERE / 'pictures.json').write_text(json.dumps(vectors, indent=1) + '\n')
 print({k: len(v) for k, v in vectors.items() if isinstance(v, list)}, file=sys.stderr)
