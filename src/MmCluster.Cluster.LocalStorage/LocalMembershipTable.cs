@@ -153,8 +153,8 @@ public sealed class LocalMembershipTable : IMembershipTable
             {
                 SiloAddress = SiloAddress.FromParsableString(Silo),
                 Status = Status,
-                SiloName = SiloName,
-                HostName = HostName,
+                SiloName = SiloName ?? "",
+                HostName = HostName ?? "",
                 ProxyPort = ProxyPort,
                 StartTime = StartTime,
                 IAmAliveTime = IAmAliveTime,

@@ -1,5 +1,7 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
 using MmCluster.Conformance.Grains;
 
 namespace MmCluster.Conformance;
@@ -12,9 +14,24 @@ public sealed class FailureTests : IAsyncLifetime
 
     private readonly ProcessCluster _cluster = new();
 
-    public ValueTask InitializeAsync() => _cluster.InitializeAsync();
+    // The originals' silos may ask the dead one's part of the directory for a moment, and reject calls to live grains for it.
+    private static bool IsEmbedded => typeof(Grain).Assembly.GetName().Name == "MmCluster.Embedded.Orleans";
 
-    public ValueTask DisposeAsync() => _cluster.DisposeAsync();
+    private IHost? _own;
+
+    public async ValueTask InitializeAsync()
+    {
+        await _cluster.InitializeAsync();
+        // Calls are made from a silo: a client's could be lost with the gateway that they go through.
+        _own = await _cluster.JoinAsync();
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _own!.StopAsync();
+        _own.Dispose();
+        await _cluster.DisposeAsync();
+    }
 
     [Fact]
     public async Task Grains_of_a_killed_silo_live_elsewhere_within_six_seconds_and_others_lose_nothing()
@@ -40,12 +57,13 @@ public sealed class FailureTests : IAsyncLifetime
             await stop.CancelAsync();
             await load;
             Assert.True(elsewhere < TimeSpan.FromSeconds(6), $"the grains were active elsewhere only after {elsewhere}");
-            Assert.DoesNotContain(failures, failure => failure.Place != dead);
+            if (IsEmbedded)
+            {
+                Assert.DoesNotContain(failures, failure => failure.Place != dead);
+            }
             Assert.All(failures, failure => Assert.True(
                 failure.Error is SiloUnavailableException or OrleansMessageRejectionException or TimeoutException, failure.Error.ToString()));
             await _cluster.AddAsync("gpu");
-            // A client hears of a new silo within a second; until then its calls take a detour by another one.
-            await _cluster.ReconnectAsync();
         }
     }
 
@@ -63,7 +81,7 @@ public sealed class FailureTests : IAsyncLifetime
         }
     }
 
-    private IRandomGrain Grain(string key) => _cluster.Client.GetGrain<IRandomGrain>(key);
+    private IRandomGrain Grain(string key) => _own!.Services.GetRequiredService<IGrainFactory>().GetGrain<IRandomGrain>(key);
 
     // About a thousand calls a second to grains of all silos.
     private async Task LoadAsync(string[] keys, string[] places, ConcurrentBag<(string, Exception)> failures, CancellationToken stop)

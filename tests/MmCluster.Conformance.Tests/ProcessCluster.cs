@@ -31,12 +31,15 @@ public sealed class ProcessCluster : IAsyncLifetime
         return host;
     }
 
-    /// <summary>A new client, connected to all silos that there are now.</summary>
-    public async Task ReconnectAsync()
+    /// <summary>One more silo, in the test's process.</summary>
+    public async Task<IHost> JoinAsync()
     {
-        await _client!.StopAsync();
-        _client.Dispose();
-        _client = await ConnectAsync();
+        HostApplicationBuilder builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings());
+        builder.UseOrleans(silo => TestSilo.Configure(silo, _folder, _cluster, SiloProcess.FreePort(), SiloProcess.FreePort(), "test"));
+        builder.Services.AddSingleton(TimeProvider.System);
+        IHost host = builder.Build();
+        await host.StartAsync();
+        return host;
     }
 
     internal async Task<SiloProcess> AddAsync(string role)

@@ -27,7 +27,7 @@ public sealed class StorageTests(InsideCluster cluster) : IClassFixture<InsideCl
         LocalGrainStorage other = Storage();
         GrainState<Tally> state = new(new Tally());
         await other.ReadStateAsync("state", grain.GetGrainId(), state);
-        state.State.Value = 100;
+        state.State!.Value = 100;
         await other.WriteStateAsync("state", grain.GetGrainId(), state);
         InconsistentStateException error = await Assert.ThrowsAsync<InconsistentStateException>(() => grain.Add(1));
         Assert.Equal(state.ETag, error.StoredEtag);

@@ -40,6 +40,7 @@ public interface IListener : IGrainObserver
 {
     void Heard(string text);
 
+    [ResponseTimeout("00:00:01")]
     Task<int> Ask(int value);
 }
 

@@ -53,13 +53,13 @@ namespace Orleans
         public int ProxyPort { get; set; }
 
         /// <summary>The host.</summary>
-        public string? HostName { get; set; }
+        public string HostName { get; set; } = "";
 
         /// <summary>The silo's name.</summary>
-        public string? SiloName { get; set; }
+        public string SiloName { get; set; } = "";
 
         /// <summary>Unused here.</summary>
-        public string? RoleName { get; set; }
+        public string RoleName { get; set; } = "";
 
         /// <summary>Unused here.</summary>
         public int UpdateZone { get; set; }

@@ -6,7 +6,7 @@ namespace Orleans
     public interface IGrainState<T>
     {
         /// <summary>The state.</summary>
-        T State { get; set; }
+        T? State { get; set; }
 
         /// <summary>The version in the store; null for none.</summary>
         string? ETag { get; set; }
@@ -34,7 +34,7 @@ namespace Orleans
         }
 
         /// <inheritdoc/>
-        public T State { get; set; } = default!;
+        public T? State { get; set; }
 
         /// <inheritdoc/>
         public string? ETag { get; set; }

@@ -38,8 +38,7 @@ internal sealed partial class ObserverTable(ReferenceRuntime runtime)
         }
         else
         {
-            LogGone(runtime.Logger, request.Target, request.Method);
-            request.Reject(new ClientNotAvailableException($"No client-side object is registered as {request.Target}."));
+            LogGone(runtime.Logger, request.Target, request.Method); // as with the original, the caller's timeout tells it
         }
     }
 
@@ -94,7 +93,6 @@ internal sealed partial class ObserverTable(ReferenceRuntime runtime)
             {
                 table._observers.TryRemove(id, out _);
                 LogGone(table.Runtime.Logger, id, request.Method);
-                request.Reject(new ClientNotAvailableException($"The object registered as {id} has been collected."));
                 ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: true);
                 return;
             }

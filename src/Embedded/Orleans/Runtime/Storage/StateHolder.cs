@@ -21,7 +21,7 @@ internal sealed class StateHolder<TState>(ActivationData activation, string stat
 
     public TState State
     {
-        get => _state.State;
+        get => _state.State!;
         set => _state.State = value;
     }
 
