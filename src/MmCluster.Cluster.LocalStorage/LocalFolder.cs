@@ -65,9 +65,9 @@ internal sealed class LocalFolder(string folder, TimeProvider time)
     public async Task WriteAsync<T>(string name, T content, bool durable)
     {
         string path = PathOf(name);
-        string temporary = $"{path}.{Guid.NewGuid():N}.tmp";
+        string temporary = path + ".tmp"; // what a killed writer left is written over: the lock is ours
         Directory.CreateDirectory(Path.GetDirectoryName(path)!);
-        await using (FileStream file = new(temporary, FileMode.CreateNew, FileAccess.Write))
+        await using (FileStream file = new(temporary, FileMode.Create, FileAccess.Write))
         {
             await JsonSerializer.SerializeAsync(file, content, Json);
             file.Flush(durable);

@@ -6,6 +6,7 @@ using Microsoft.Extensions.Logging;
 using MmCluster.Cluster.LocalStorage;
 using MmCluster.Conformance.Grains;
 using Orleans.Configuration;
+using Orleans.Placement;
 using Orleans.Runtime.MembershipService.SiloMetadata;
 
 // Usage: FOLDER CLUSTER SILO-PORT GATEWAY-PORT [ROLE]. Writes "ready ADDRESS" when it serves; stops when its input ends.
@@ -44,5 +45,7 @@ public static class TestSilo
         });
         silo.UseSiloMetadata(new Dictionary<string, string> { ["mm.role"] = role });
         silo.AddPlacementDirector<HintPlacement, HintDirector>();
+        silo.Services.AddPlacementFilter<CpuFilterStrategy, CpuFilterDirector>(ServiceLifetime.Singleton);
+        silo.Services.AddPlacementFilter<NobodyFilterStrategy, NobodyFilterDirector>(ServiceLifetime.Singleton);
     }
 }

@@ -73,6 +73,8 @@ public interface IAskGrain : IGrainWithStringKey
 
     Task<string[]> AskLocals(int count);
 
+    Task<string[]> AskPreferring(int count);
+
     Task<string> Where();
 }
 
@@ -82,6 +84,8 @@ public sealed class AskGrain(ILocalSiloDetails silo) : PlacedGrain(silo), IAskGr
     public Task<string[]> AskRoles(int count) => Ask<IRoleGrain>(count);
 
     public Task<string[]> AskLocals(int count) => Ask<ILocalGrain>(count);
+
+    public Task<string[]> AskPreferring(int count) => Ask<IPreferringGrain>(count);
 
     private Task<string[]> Ask<T>(int count)
         where T : IPlacedGrain

@@ -19,7 +19,7 @@ internal sealed class HeldEnumerator<T>(IAsyncEnumerable<T> items, int batchSize
     private readonly IAsyncEnumerator<T> _enumerator = items.GetAsyncEnumerator(cancellation.Token);
     private Task<bool>? _moving;
     private long _askedAt;
-    private bool _asking;
+    private bool _asking = true; // from the start, so that it cannot expire before its first step
     private bool _closed;
 
     public override TimeSpan IdleFor(TimeProvider time) =>
