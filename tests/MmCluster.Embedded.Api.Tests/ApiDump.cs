@@ -32,19 +32,22 @@ internal static class ApiDump
     public static IEnumerable<Type> Types(Assembly assembly) => assembly.GetTypes().Where(IsVisible);
 
     /// <summary>What the type declares for others; overrides say nothing new.</summary>
-    public static IEnumerable<string> Members(Type type)
+    public static IEnumerable<string> Members(Type type) => MembersWithText(type).Select(pair => pair.Text);
+
+    /// <summary>The same, with what each text says.</summary>
+    public static IEnumerable<(string Text, MemberInfo Member)> MembersWithText(Type type)
     {
         if (type.IsEnum)
         {
             foreach (string name in Enum.GetNames(type))
             {
-                yield return $"{name} = {Convert.ToInt64(Enum.Parse(type, name), CultureInfo.InvariantCulture)}";
+                yield return ($"{name} = {Convert.ToInt64(Enum.Parse(type, name), CultureInfo.InvariantCulture)}", type.GetField(name)!);
             }
             yield break;
         }
         foreach (ConstructorInfo constructor in type.GetConstructors(Declared).Where(constructor => !constructor.IsStatic && IsVisible(constructor)))
         {
-            yield return Access(constructor) + Name(type).Split('<')[0] + Parameters(constructor);
+            yield return (Access(constructor) + Name(type).Split('<')[0] + Parameters(constructor), constructor);
         }
         foreach (PropertyInfo property in type.GetProperties(Declared).Where(property => property.GetAccessors(true).Any(IsVisible)))
         {
@@ -52,20 +55,20 @@ internal static class ApiDump
             if (!IsOverride(accessor))
             {
                 bool set = property.SetMethod is { } setter && IsVisible(setter);
-                yield return $"{Modifiers(accessor)}{Name(property.PropertyType)} {property.Name} {{ get; {(!set ? "" : IsInit(property.SetMethod!) ? "init; " : "set; ")}}}";
+                yield return ($"{Modifiers(accessor)}{Name(property.PropertyType)} {property.Name} {{ get; {(!set ? "" : IsInit(property.SetMethod!) ? "init; " : "set; ")}}}", property);
             }
         }
         foreach (FieldInfo field in type.GetFields(Declared).Where(field => field.IsPublic || field.IsFamily || field.IsFamilyOrAssembly))
         {
-            yield return field.IsLiteral
+            yield return (field.IsLiteral
                 ? $"const {Name(field.FieldType)} {field.Name} = {field.GetRawConstantValue()}"
-                : $"{(field.IsStatic ? "static " : "")}{Name(field.FieldType)} {field.Name}";
+                : $"{(field.IsStatic ? "static " : "")}{Name(field.FieldType)} {field.Name}", field);
         }
         foreach (MethodInfo method in type.GetMethods(Declared).Where(method => IsVisible(method) && !method.IsSpecialName))
         {
             if (!IsOverride(method))
             {
-                yield return $"{Modifiers(method)}{Name(method.ReturnType)} {method.Name}{Generics(method)}{Parameters(method)}";
+                yield return ($"{Modifiers(method)}{Name(method.ReturnType)} {method.Name}{Generics(method)}{Parameters(method)}", method);
             }
         }
     }

@@ -12,11 +12,17 @@ internal sealed partial class ApiList
 
     private readonly Dictionary<string, HashSet<string>> _members = [];
     private readonly Dictionary<string, string> _headers = [];
+    private readonly Dictionary<string, string[]> _attributes = [];
     private readonly HashSet<string> _words;
+    private readonly bool _exactNullability;
 
-    public ApiList(string text)
+    /// <param name="text">The list.</param>
+    /// <param name="exactNullability">Whether it writes <c>?</c> behind nullable values alone.</param>
+    public ApiList(string text, bool exactNullability = false)
     {
+        _exactNullability = exactNullability;
         HashSet<string>? members = null;
+        string type = "";
         foreach (string line in text.Split('\n').Where(line => line.Length > 0 && line[0] != '#'))
         {
             if (!char.IsWhiteSpace(line[0]))
@@ -25,13 +31,15 @@ internal sealed partial class ApiList
                 string name = NameOf(header);
                 _headers[name] = header;
                 _members[name] = members = [];
+                _attributes[type = name] = AttributesOf(line);
             }
             else
             {
                 // An enum's values are on one line, or on one each.
                 // Attributes of members are compared apart from their signatures.
                 string member = Attributes().Replace(line, "");
-                members!.UnionWith(EnumValues().IsMatch(member) ? member.Split(", ").Select(Normalize) : [Normalize(member)]);
+                members!.UnionWith(EnumValues().IsMatch(member) ? member.Split(", ").Select(Form) : [Form(member)]);
+                _attributes[$"{type}: {Form(member)}"] = AttributesOf(line.Trim());
             }
         }
         _words = [.. Word().Matches(text).Select(match => match.Value)];
@@ -51,15 +59,26 @@ internal sealed partial class ApiList
     {
         HashSet<string> members = _members[Normalize(type)];
         string name = Normalize(type).Split('<')[0];
-        return members.Contains(Normalize(member))
+        return members.Contains(Form(member))
             || (Normalize(member) == $"{name}()" && !members.Any(other => other.StartsWith(name + "(", StringComparison.Ordinal)));
     }
 
-    public static string Normalize(string line)
+    /// <summary>The names of the attributes that the list gives the type or, where one is named, its member; usages apart.</summary>
+    public string[] AttributesOf(string type, string? member) =>
+        _attributes.GetValueOrDefault(member is null ? Normalize(type) : $"{Normalize(type)}: {Form(member)}", []);
+
+    private static string[] AttributesOf(string line) =>
+        [.. AttributeNames().Matches(Attributes().Match(" " + line).Value).Select(match => match.Groups[1].Value).Where(name => name != "Usage")];
+
+    private string Form(string line) => Normalize(line, _exactNullability);
+
+    public static string Normalize(string line) => Normalize(line, keepNullability: false);
+
+    private static string Normalize(string line, bool keepNullability)
     {
         line = Namespace().Replace(line.Trim(), "");
         line = BaseCall().Replace(line, "");
-        line = line.Replace("public ", "").Replace("= null", "= default").Replace("{ }", "").Replace("?", "").TrimEnd(';', ' ', ',');
+        line = line.Replace("public ", "").Replace("= null", "= default").Replace("{ }", "").Replace("?", keepNullability ? "?" : "").TrimEnd(';', ' ', ',');
         line = Accessors().Replace(line, match => match.Value.Contains("set") ? "{ get; set; }" : match.Value.Contains("init") ? "{ get; init; }" : "{ get; }");
         line = ClrName().Replace(line, match => ClrNames[match.Value]);
         return Spaces().Replace(line, " ").Trim();
@@ -90,6 +109,9 @@ internal sealed partial class ApiList
 
     [GeneratedRegex(@"^\s+(?:\[.*?\] )+")]
     private static partial Regex Attributes();
+
+    [GeneratedRegex(@"(?<=^|[ \]])\[(\w+)")]
+    private static partial Regex AttributeNames();
 
     [GeneratedRegex(@"\b(?:Int16|UInt16|Char)\b")]
     private static partial Regex ClrName();

@@ -8,12 +8,18 @@ namespace Orleans.Serialization;
 internal static class TypeRegistry
 {
     private const int MaxNameLength = 1024;
-    private const int MaxCached = 8192;
+    private const int MaxConstructed = 8192;
 
     private static readonly ConcurrentDictionary<Type, string> Names = new();
     private static readonly ConcurrentDictionary<string, Type> Types = new(StringComparer.Ordinal);
+    private static int _constructed;
 
-    public static string NameOf(Type type) => Names.GetOrAdd(type, static type => MakeName(type));
+    public static string NameOf(Type type) => Names.GetOrAdd(type, static type =>
+    {
+        string name = MakeName(type);
+        Types.TryAdd(name, type);
+        return name;
+    });
 
     public static Type TypeOf(ReadOnlySpan<byte> name) =>
         TryTypeOf(name) ?? throw new InvalidDataException($"no type here is named '{Shorten(name)}'");
@@ -29,16 +35,21 @@ internal static class TypeRegistry
         {
             return known;
         }
+        // A peer may name endless instantiations, and none that is made is ever freed: make only so many for peers.
+        bool isConstructed = name.AsSpan().IndexOfAny('<', '[') >= 0;
+        if (isConstructed && Volatile.Read(ref _constructed) >= MaxConstructed)
+        {
+            return null;
+        }
         int position = 0;
         Type? type = Parse(name, ref position, 0);
         if (type is null || position != name.Length)
         {
             return null;
         }
-        // A peer may send endless generic instantiations: remember only so many.
-        if (Types.Count < MaxCached)
+        if (Types.TryAdd(name, type) && isConstructed)
         {
-            Types.TryAdd(name, type);
+            Interlocked.Increment(ref _constructed);
         }
         return type;
     }
