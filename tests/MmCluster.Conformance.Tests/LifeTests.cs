@@ -7,7 +7,7 @@ using Orleans.TestingHost;
 
 namespace MmCluster.Conformance;
 
-/// <summary>What ends by time: calls, starts, ends, enumerations and silos; with short limits.</summary>
+/// <summary>What ends by time: calls, starts and ends; with short limits.</summary>
 public sealed class LifeTests : IAsyncLifetime
 {
     private static readonly TimeSpan Limit = TimeSpan.FromSeconds(1);
@@ -17,18 +17,12 @@ public sealed class LifeTests : IAsyncLifetime
 
     public LifeTests()
     {
-        InProcessTestClusterBuilder builder = new(2);
+        InProcessTestClusterBuilder builder = new(1);
         builder.ConfigureSilo((_, silo) =>
         {
             silo.AddPlacementDirector<HintPlacement, HintDirector>();
             silo.Configure<SiloMessagingOptions>(options => options.ResponseTimeout = Limit);
             silo.Configure<GrainCollectionOptions>(options => options.ActivationTimeout = options.DeactivationTimeout = Limit);
-            silo.Configure<ClusterMembershipOptions>(options =>
-            {
-                options.ProbeTimeout = TimeSpan.FromSeconds(1);
-                options.NumMissedProbesLimit = 3;
-                options.NumVotesForDeathDeclaration = 1;
-            });
         });
         builder.ConfigureClient(client => client.Configure<ClientMessagingOptions>(options => options.ResponseTimeout = Limit * 4));
         _cluster = builder.Build();
@@ -42,8 +36,8 @@ public sealed class LifeTests : IAsyncLifetime
     public async Task The_options_bound_calls_that_bound_nothing()
     {
         Stopwatch since = Stopwatch.StartNew();
-        await Assert.ThrowsAsync<TimeoutException>(() => _cluster.Client.GetGrain<IEchoGrain>("slow").Slow(20_000));
-        Assert.True(since.Elapsed < TimeSpan.FromSeconds(15), $"it took {since.Elapsed}");
+        await Assert.ThrowsAsync<TimeoutException>(() => _cluster.Client.GetGrain<IEchoGrain>("slow").Slow(8_000));
+        Assert.True(since.Elapsed < TimeSpan.FromSeconds(7), $"it took {since.Elapsed}");
     }
 
     [Fact]
@@ -64,24 +58,6 @@ public sealed class LifeTests : IAsyncLifetime
         int first = await grain.Incarnation();
         await grain.Leave();
         Assert.NotEqual(first, await grain.Incarnation());
-    }
-
-    [Fact]
-    public async Task An_enumeration_that_nobody_asks_expires()
-    {
-        IEchoGrain grain = _cluster.Client.GetGrain<IEchoGrain>("idle");
-        await using IAsyncEnumerator<int> items = grain.Count(500).WithBatchSize(1).GetAsyncEnumerator(TestContext.Current.CancellationToken);
-        await using IAsyncEnumerator<int> other = grain.Endless().WithBatchSize(1).GetAsyncEnumerator(TestContext.Current.CancellationToken);
-        Assert.True(await items.MoveNextAsync());
-        Assert.True(await other.MoveNextAsync());
-        Stopwatch since = Stopwatch.StartNew();
-        while (await grain.OpenEnumerations() > 0)
-        {
-            Assert.True(since.Elapsed < Patience, "it is still open");
-            await Task.Delay(TimeSpan.FromMilliseconds(50), TestContext.Current.CancellationToken);
-        }
-        await Assert.ThrowsAsync<EnumerationAbortedException>(async () => await other.MoveNextAsync());
-        await Assert.ThrowsAsync<EnumerationAbortedException>(async () => await items.MoveNextAsync());
     }
 
     [Fact]
@@ -123,31 +99,6 @@ public sealed class LifeTests : IAsyncLifetime
         RequestContext.Clear();
         mine.Clear();
         Assert.Equal([1, 2, 3], await grain.Mine());
-    }
-
-    [Fact]
-    public async Task A_killed_silo_is_declared_dead_and_its_members_hear_of_it()
-    {
-        SiloAddress dead = AddressOf(_cluster.Silos[1]);
-        IClusterMembershipService membership = _cluster.Silos[0].ServiceProvider.GetRequiredService<IClusterMembershipService>();
-        Assert.Equal(SiloStatus.Active, membership.CurrentSnapshot.GetSiloStatus(dead));
-        Task<MembershipVersion> heard = HearAsync();
-        await _cluster.KillSiloAsync(_cluster.Silos[1]);
-        MembershipVersion version = await heard.WaitAsync(Patience, TestContext.Current.CancellationToken);
-        Assert.True(membership.CurrentSnapshot.Version.CompareTo(version) >= 0);
-        Assert.Equal(SiloStatus.Dead, membership.CurrentSnapshot.GetSiloStatus(dead));
-
-        async Task<MembershipVersion> HearAsync()
-        {
-            await foreach (ClusterMembershipSnapshot snapshot in membership.MembershipUpdates)
-            {
-                if (snapshot.GetSiloStatus(dead) == SiloStatus.Dead)
-                {
-                    return snapshot.Version;
-                }
-            }
-            throw new InvalidOperationException("the updates ended");
-        }
     }
 
     private static SiloAddress AddressOf(InProcessSiloHandle silo) => silo.ServiceProvider.GetRequiredService<ILocalSiloDetails>().SiloAddress;

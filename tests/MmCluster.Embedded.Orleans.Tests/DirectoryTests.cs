@@ -61,13 +61,27 @@ public sealed class DirectoryTests
     [Fact]
     public async Task Entries_of_a_dead_silo_are_dropped()
     {
-        DirectoryPartition partition = Partition(new Peers());
-        partition.Apply(View(1, A));
-        GrainAddress gone = Address("g", C);
+        Peers peers = new();
+        peers.Answer();
+        DirectoryPartition partition = Partition(peers);
+        partition.Apply(View(1, A, C));
+        GrainAddress gone = Address(KeyOf(View(1, A, C), A), C);
         await partition.RegisterAsync(gone, new MembershipVersion(1));
         Assert.Equal(gone, (await partition.LookupAsync(gone.GrainId, new MembershipVersion(1))).Address);
         partition.Apply(View(2, C, [A]));
-        Assert.Null((await partition.LookupAsync(GrainId.Create("t", "g"), new MembershipVersion(2))).Address);
+        Assert.Null((await partition.LookupAsync(gone.GrainId, new MembershipVersion(2))).Address);
+    }
+
+    [Fact]
+    public async Task The_last_word_of_a_dead_silo_leads_nobody_there()
+    {
+        DirectoryPartition partition = Partition(new Peers());
+        partition.Apply(View(1, C, [A]));
+        GrainAddress late = Address("g", C);
+        await partition.RegisterAsync(late, new MembershipVersion(1));
+        Assert.Null((await partition.LookupAsync(late.GrainId, new MembershipVersion(1))).Address);
+        GrainAddress next = Address("g", A);
+        Assert.Equal(next, (await partition.RegisterAsync(next, new MembershipVersion(1))).Address);
     }
 
     [Fact]

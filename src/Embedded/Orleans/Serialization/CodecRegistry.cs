@@ -31,6 +31,10 @@ internal static class CodecRegistry
         {
             return type;
         }
+        if (name.Length == 0 || !name.All(letter => char.IsLetterOrDigit(letter) || letter is '_' or '.' or '+' or '`'))
+        {
+            return null;
+        }
         // Errors and enums carry no data that could do harm, so those that are loaded need no registration.
         foreach (Assembly assembly in AppDomain.CurrentDomain.GetAssemblies())
         {

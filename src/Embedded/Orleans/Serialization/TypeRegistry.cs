@@ -35,22 +35,13 @@ internal static class TypeRegistry
         {
             return known;
         }
-        // A peer may name endless instantiations, and none that is made is ever freed: make only so many for peers.
-        bool isConstructed = name.AsSpan().IndexOfAny('<', '[') >= 0;
-        if (isConstructed && Volatile.Read(ref _constructed) >= MaxConstructed)
-        {
-            return null;
-        }
         int position = 0;
         Type? type = Parse(name, ref position, 0);
         if (type is null || position != name.Length)
         {
             return null;
         }
-        if (Types.TryAdd(name, type) && isConstructed)
-        {
-            Interlocked.Increment(ref _constructed);
-        }
+        Types.TryAdd(name, type);
         return type;
     }
 
@@ -71,6 +62,7 @@ internal static class TypeRegistry
 
     private static Type? Parse(string name, ref int position, int depth)
     {
+        int start = position;
         int end = name.AsSpan(position).IndexOfAny("<>,[");
         end = end < 0 ? name.Length : position + end;
         Type? type = CodecRegistry.TypeBySimpleName(name[position..end]);
@@ -96,14 +88,36 @@ internal static class TypeRegistry
             {
                 return null;
             }
-            type = TryMakeGeneric(type, arguments);
+            type = Construct(name[start..position], type, arguments, static (definition, arguments) => TryMakeGeneric(definition, arguments!));
+        }
+        if (type is { IsGenericTypeDefinition: true })
+        {
+            return null;
         }
         while (type is not null && name.AsSpan(position).StartsWith("[]"))
         {
             position += 2;
-            type = type.MakeArrayType();
+            type = Construct(name[start..position], type, null, static (element, _) => element.MakeArrayType());
         }
-        return type is { IsGenericTypeDefinition: false } ? type : null;
+        return type;
+    }
+
+    // A peer may name endless types, and none that is made is ever freed: only so many are made for peers.
+    private static Type? Construct(string name, Type from, List<Type>? arguments, Func<Type, List<Type>?, Type?> make)
+    {
+        if (Types.TryGetValue(name, out Type? known))
+        {
+            return known;
+        }
+        if (Volatile.Read(ref _constructed) >= MaxConstructed || make(from, arguments) is not { } made)
+        {
+            return null;
+        }
+        if (Types.TryAdd(name, made))
+        {
+            Interlocked.Increment(ref _constructed);
+        }
+        return made;
     }
 
     private static Type? TryMakeGeneric(Type definition, List<Type> arguments)

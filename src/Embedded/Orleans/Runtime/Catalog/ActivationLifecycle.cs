@@ -46,7 +46,7 @@ internal sealed partial class ActivationLifecycle(ActivationData activation)
         {
             if (await RegisterAsync() is { } elsewhere)
             {
-                Abandon(new DeactivationReason(DeactivationReasonCode.DuplicateActivation, $"It is active at {elsewhere}."), null);
+                Abandon(new DeactivationReason(DeactivationReasonCode.DuplicateActivation, $"It is active at {elsewhere}."), null, elsewhere.SiloAddress);
                 return;
             }
         }
@@ -142,7 +142,7 @@ internal sealed partial class ActivationLifecycle(ActivationData activation)
     }
 
     // Sends on what waits: to the grain wherever it is now, or back to the callers where it could not be activated.
-    private void Abandon(DeactivationReason reason, Exception? error)
+    private void Abandon(DeactivationReason reason, Exception? error, SiloAddress? winner = null)
     {
         activation.Owner.Forget(activation);
         foreach (Request request in activation.BecomeInvalid())
@@ -150,6 +150,11 @@ internal sealed partial class ActivationLifecycle(ActivationData activation)
             if (error is not null)
             {
                 request.Reject(error);
+            }
+            else if (winner is not null && !winner.Equals(_services.Self))
+            {
+                // Not by a new look-up: several losers could send a request round until it has been sent on too often.
+                _services.Router.RedirectTo(request, winner);
             }
             else
             {

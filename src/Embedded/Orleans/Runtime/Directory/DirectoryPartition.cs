@@ -83,6 +83,10 @@ internal sealed partial class DirectoryPartition(SiloAddress self, IDirectoryPee
             {
                 return held;
             }
+            if (!view.Alive.Contains(address.SiloAddress!))
+            {
+                return address; // the last word of a silo that is dead by now: nobody must be led there
+            }
             return self._entries[address.GrainId] = address;
         }, address);
 

@@ -60,6 +60,11 @@ internal sealed class GrainLocator : IDirectoryService, IDirectoryPeers
             _cache.Clear();
         }
         _cache[id] = silo;
+        // An answer from before a death may come after Apply has looked through the cache, and nobody would look again.
+        if (!View.Alive.Contains(silo))
+        {
+            _cache.TryRemove(KeyValuePair.Create(id, silo));
+        }
     }
 
     public void Uncache(GrainId id) => _cache.TryRemove(id, out _);

@@ -50,6 +50,20 @@ internal sealed class RequestRouter(SiloServices services, SiloNetwork network, 
         }
     }
 
+    /// <summary>Sends on a request whose activation was not the one, to the one that is.</summary>
+    public void RedirectTo(Request request, SiloAddress silo)
+    {
+        request.IsPlacement = false;
+        try
+        {
+            SendOrDeliver(request, silo);
+        }
+        catch (Exception error)
+        {
+            request.Reject(error);
+        }
+    }
+
     private void RouteToService(Request request)
     {
         if (request.TargetSilo is null || request.TargetSilo.Equals(services.Self))
