@@ -38,6 +38,16 @@ public sealed class CodecTests
     }
 
     [Fact]
+    public void An_error_of_several_keeps_them_all()
+    {
+        AggregateException back = RoundTrip(new AggregateException("several", new InvalidOperationException("one"), new TimeoutException("two")));
+        Assert.Equal(["one", "two"], back.InnerExceptions.Select(error => error.Message));
+        Assert.IsType<TimeoutException>(back.InnerExceptions[1]);
+        Assert.Contains("several", back.Message, StringComparison.Ordinal);
+        Assert.NotEmpty(back.ToString());
+    }
+
+    [Fact]
     public void Identity_and_cycles_are_kept()
     {
         Node node = new() { Value = 1 };

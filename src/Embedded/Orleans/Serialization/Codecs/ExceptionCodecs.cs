@@ -48,6 +48,9 @@ internal static class ExceptionFields
     [UnsafeAccessor(UnsafeAccessorKind.Field, Name = "_innerException")]
     private static extern ref Exception? Inner(Exception exception);
 
+    [UnsafeAccessor(UnsafeAccessorKind.Field, Name = "_innerExceptions")]
+    public static extern ref Exception[] InnerExceptions(AggregateException exception);
+
     [UnsafeAccessor(UnsafeAccessorKind.Field, Name = "_remoteStackTraceString")]
     private static extern ref string? RemoteStackTrace(Exception exception);
 }
@@ -116,14 +119,36 @@ internal sealed class ExceptionCodec<T> : ObjectCodec<T>
 {
     public override T Create() => (T)RuntimeHelpers.GetUninitializedObject(typeof(T));
 
-    public override void WriteMembers(MessageWriter writer, T value) => ExceptionFields.Write(writer, value);
+    public override void WriteMembers(MessageWriter writer, T value)
+    {
+        ExceptionFields.Write(writer, value);
+        if (value is AggregateException aggregate)
+        {
+            foreach (Exception inner in aggregate.InnerExceptions)
+            {
+                ExceptionEnvelope.Write(writer, 0, inner);
+            }
+        }
+    }
 
     public override void ReadMembers(MessageReader reader, T value)
     {
         ExceptionFields.Read(reader, value);
-        for (WireType wire; (wire = reader.ReadHeader(out _)) != WireType.End;)
+        List<Exception> inner = [];
+        for (WireType wire; (wire = reader.ReadHeader(out uint id)) != WireType.End;)
         {
-            reader.Skip(wire);
+            if (id == 0 && value is AggregateException)
+            {
+                inner.Add(ExceptionEnvelope.Read(reader, wire));
+            }
+            else
+            {
+                reader.Skip(wire);
+            }
+        }
+        if (value is AggregateException aggregate)
+        {
+            ExceptionFields.InnerExceptions(aggregate) = [.. inner]; // its text fails without
         }
     }
 
