@@ -1,6 +1,6 @@
 using System.CommandLine;
-using System.Text.RegularExpressions;
 using System.CommandLine.Parsing;
+using System.Text.RegularExpressions;
 using MmCluster.Cli.Commands;
 using MmCluster.Media;
 using MmCluster.Models;
