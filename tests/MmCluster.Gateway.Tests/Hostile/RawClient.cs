@@ -37,7 +37,7 @@ internal sealed class RawClient : IDisposable
         try
         {
             int read;
-            while ((read = await _client.GetStream().ReadAsync(buffer, TestContext.Current.CancellationToken)) > 0)
+            while ((read = await ReadAsync(buffer)) > 0)
             {
                 text.Append(Encoding.ASCII.GetString(buffer, 0, read));
             }
@@ -48,6 +48,10 @@ internal sealed class RawClient : IDisposable
         }
         return text.ToString();
     }
+
+    // A gateway that never closes is what these tests are to find: it must fail them, not hang them.
+    private Task<int> ReadAsync(byte[] buffer) => _client.GetStream().ReadAsync(buffer, TestContext.Current.CancellationToken).AsTask()
+        .WaitAsync(TimeSpan.FromSeconds(60), TestContext.Current.CancellationToken);
 
     public void Dispose() => _client.Dispose();
 }
