@@ -49,6 +49,10 @@ internal sealed class ModelOptions(string dtype = "bf16")
     /// <summary>What was written for <c>--max-model-len</c>, or null.</summary>
     public int? MaxLength(ParseResult parsed) => parsed.GetValue(_maxLength);
 
+    /// <summary>Whether a word is a model's folder or a card's name.</summary>
+    public static bool IsModel(string word, CommandContext context) => Directory.Exists(word)
+        || new ModelLocator(context.Cards, LocalStore.FromEnvironment(context.Environment)).Cards.Any(card => card.Name == word);
+
     /// <summary>Finds the model of that name, or the default where there is none.</summary>
     public static LocatedModel Locate(string? name, CommandContext context)
     {

@@ -37,6 +37,7 @@ internal sealed class RunCommand : Command
     private async Task<int> RunAsync(ParseResult parsed, CommandContext context, CancellationToken cancellationToken)
     {
         bool json = parsed.GetValue(GlobalOptions.Json);
+        RefuseModelAlone(parsed, context);
         ModelInput input = await InputAsync(parsed, cancellationToken);
         LocatedModel located = ModelOptions.Locate(parsed.GetRequiredValue(_modelAndPrompt) is [{ } name, _] ? name : null, context);
         await using LocalModel model = _model.Load(parsed, located, new EngineOptions { MaxNumSeqs = 1 });
@@ -55,6 +56,15 @@ internal sealed class RunCommand : Command
                 $"[{printer.Usage?.PromptTokens} prompt tokens, {printer.TokenIds.Count} generated; first after {printer.FirstTokenSeconds:0.00} s, all after {printer.Seconds:0.00} s, {printer.TokensPerSecond:0.0} tokens/s]"));
         }
         return ExitCodes.Done;
+    }
+
+    // One word is taken for the question; where it is a model, the question was forgotten.
+    private void RefuseModelAlone(ParseResult parsed, CommandContext context)
+    {
+        if (parsed.GetRequiredValue(_modelAndPrompt) is [{ } only] && ModelOptions.IsModel(only, context))
+        {
+            throw new ArgumentException($"'{only}' is a model; add the question: mm run {only} \"What is this?\"");
+        }
     }
 
     private async Task<ModelInput> InputAsync(ParseResult parsed, CancellationToken cancellationToken)

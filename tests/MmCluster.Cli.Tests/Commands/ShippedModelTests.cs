@@ -49,6 +49,14 @@ public sealed class ShippedModelTests
     }
 
     [Fact]
+    public async Task A_model_without_a_question_is_not_taken_for_the_question()
+    {
+        CommandRun run = await CommandRun.WithAsync("", Home, "run", "mini");
+        Assert.Equal(2, run.Exit);
+        Assert.Contains("add the question", run.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task A_seed_makes_a_drawn_answer_repeatable()
     {
         string[] arguments = ["run", "Describe the picture.", "--image", Park, "--temperature", "1.5", "--seed", "5", "--dtype", "f32"];
