@@ -49,6 +49,14 @@ public sealed class ShippedModelTests
     }
 
     [Fact]
+    public async Task A_missing_picture_is_one_line_naming_it()
+    {
+        CommandRun run = await CommandRun.WithAsync("", Home, "run", "What is this?", "--image", "/no/such/picture.png");
+        Assert.Equal(2, run.Exit);
+        Assert.Contains("/no/such/picture.png", Assert.Single(run.Error.TrimEnd().Split('\n')), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task A_model_without_a_question_is_not_taken_for_the_question()
     {
         CommandRun run = await CommandRun.WithAsync("", Home, "run", "mini");
