@@ -146,7 +146,8 @@ public sealed class DistributedApplicationTests : IDisposable
         using StreamReader reader = await Scratch.OpenAsync(pipe);
         Assert.Equal("up", await reader.ReadLineAsync());
 
-        using (Process kill = Process.Start("kill", ["-TERM", $"{host.Id}"]))
+        // The shell's own kill: a small machine has no program of that name.
+        using (Process kill = Process.Start("sh", ["-c", $"kill -TERM {host.Id}"]))
         {
             await kill.WaitForExitAsync();
         }
