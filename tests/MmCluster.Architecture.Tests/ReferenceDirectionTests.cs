@@ -21,7 +21,7 @@ public sealed class ReferenceDirectionTests
         ["MmCluster.Embedded.Grpc.Client"] = ["MmCluster.Embedded.Grpc.Core"],
         ["MmCluster.Embedded.Aspire"] = [],
         ["MmCluster.Protos"] = ["MmCluster.Embedded.GrpcApi"],
-        ["MmCluster.Cluster"] = ["MmCluster.Engine"],
+        ["MmCluster.Cluster"] = ["MmCluster.Engine", "MmCluster.Cluster.LocalStorage", "MmCluster.Embedded.Orleans"],
         ["MmCluster.Client"] = ["MmCluster.Protos", "MmCluster.Embedded.GrpcApi", "MmCluster.Embedded.GrpcClient"],
         ["MmCluster.Gateway"] = ["MmCluster.Engine", "MmCluster.Protos", "MmCluster.Embedded.GrpcApi", "MmCluster.Embedded.GrpcServer"],
         ["MmCluster.Cli"] = ["MmCluster.Engine", "MmCluster.Gateway"],
