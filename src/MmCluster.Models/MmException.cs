@@ -60,7 +60,7 @@ public sealed class MmException : Exception
 
     /// <summary>
     /// Maps what the layers below throw: content at fault (<see cref="InvalidDataException"/>, <see cref="ArgumentException"/>,
-    /// <see cref="NotSupportedException"/>, <see cref="FormatException"/>) is the caller's, a missing file is not found, a peer that does not answer is unavailable, anything else is our bug.
+    /// <see cref="NotSupportedException"/>, <see cref="FormatException"/>) is the caller's, a missing file is not found, a peer that does not answer is unavailable, a device without memory is exhausted, anything else is our bug.
     /// </summary>
     public static MmException From(Exception error) => error switch
     {
@@ -72,6 +72,7 @@ public sealed class MmException : Exception
         TimeoutException => new(MmErrorCode.DeadlineExceeded, error.Message, error),
         OperationCanceledException => new(MmErrorCode.Cancelled, error.Message, error),
         HttpRequestException or System.Net.Sockets.SocketException => new(MmErrorCode.Unavailable, error.Message, error),
+        InsufficientMemoryException => new(MmErrorCode.ResourceExhausted, error.Message, error),
         OutOfMemoryException or InsufficientExecutionStackException => new(MmErrorCode.Unavailable, error.Message, error),
         _ => new(MmErrorCode.Internal, error.Message, error),
     };

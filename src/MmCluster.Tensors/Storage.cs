@@ -10,13 +10,14 @@ internal sealed unsafe class Storage
     private object? _owner; // keeps external memory alive; null when the memory is ours
     private Source _source;
     private nint _block; // what calloc gave, before alignment
+    private DeviceMemory? _deviceMemory;
     private int _views;
 
     ~Storage() => FreeMemory();
 
     private enum Source
     {
-        Cache, Zeroed, External,
+        Cache, Zeroed, External, Device,
     }
 
     internal byte* Address { get; private set; }
@@ -24,6 +25,9 @@ internal sealed unsafe class Storage
     internal long Bytes { get; private set; }
 
     internal bool IsReadOnly { get; private set; }
+
+    /// <summary>The device's block that it is; null on the processor.</summary>
+    internal DeviceMemory? Block => _deviceMemory;
 
     /// <summary>Memory of our own, 64-byte aligned, not cleared, with one view counted.</summary>
     internal static Storage Allocate(long bytes)
@@ -63,6 +67,19 @@ internal sealed unsafe class Storage
         return storage;
     }
 
+    /// <summary>A device's block, taken over. Its addresses are the device's.</summary>
+    internal static Storage Of(DeviceMemory memory, long bytes)
+    {
+        Storage storage = ScopeStack.Current.TakeStorage();
+        storage.Bytes = bytes;
+        storage.Address = (byte*)memory.Address;
+        storage._deviceMemory = memory;
+        storage._source = Source.Device;
+        storage.IsReadOnly = false;
+        storage._views = 1;
+        return storage;
+    }
+
     internal void Retain()
     {
         int views = Interlocked.Increment(ref _views);
@@ -89,6 +106,11 @@ internal sealed unsafe class Storage
         else if (Address != null && _source == Source.Zeroed)
         {
             NativeMemory.Free((void*)_block);
+        }
+        else if (_deviceMemory is { } memory)
+        {
+            _deviceMemory = null;
+            memory.Free();
         }
 
         Address = null;

@@ -48,6 +48,9 @@ public sealed unsafe partial class Tensor : IDisposable
     /// <summary>The first element's address.</summary>
     internal byte* Data => Memory.Address + (_offset * ElementBytes);
 
+    /// <summary>The device's block under it; null on the processor.</summary>
+    internal DeviceMemory? Block => Memory.Block;
+
     private Storage Memory => _storage ?? throw new ObjectDisposedException(
         nameof(Tensor), "tensor: used after it was disposed or its scope ended; hand it out with scope.Keep");
 
