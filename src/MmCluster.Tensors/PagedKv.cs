@@ -1,10 +1,13 @@
 using System.Runtime.InteropServices;
+using MmCluster.Tensors.Cpu.Attention;
 
 namespace MmCluster.Tensors;
 
 /// <summary>
-/// Keys and values of one layer in blocks of 16 positions. The processor keeps a block's keys as [kv head][d][16 positions], so that one vector holds
-/// the scores of a block, and its values as [kv head][16 positions][d], rows filled with zeros to a multiple of 16. Not thread-safe for writers.
+/// Keys and values of one layer in blocks of 16 positions, in F32, BF16 or Q8_0. Appending rounds, attention widens what it reads, in registers. The
+/// processor keeps a block as [kv head], there keys [d][16 positions], so that one vector holds the scores of a block, then values [16 positions][d], rows
+/// filled with zeros to a multiple of 16. Q8_0 here has one F32 scale a position and head, max |x| / 127, not one in 32 values: scores and weights are
+/// multiplied by it, not elements; the 16 scales of keys and 16 of values stand behind a head's values. Not thread-safe for writers.
 /// </summary>
 public sealed unsafe class PagedKv : IDisposable
 {
@@ -18,8 +21,10 @@ public sealed unsafe class PagedKv : IDisposable
     /// <param name="blockCount">Blocks.</param>
     /// <param name="kvHeads">Heads of keys and values.</param>
     /// <param name="headDim">Length of a head's key and value.</param>
+    /// <param name="dtype">F32, BF16 or Q8_0.</param>
     /// <param name="device">Where; the processor when null.</param>
-    public PagedKv(int blockCount, int kvHeads, int headDim, Device? device = null)
+    /// <exception cref="ArgumentException">Another type.</exception>
+    public PagedKv(int blockCount, int kvHeads, int headDim, DType dtype = DType.F32, Device? device = null)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(blockCount);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(kvHeads);
@@ -27,8 +32,9 @@ public sealed unsafe class PagedKv : IDisposable
         BlockCount = blockCount;
         KvHeads = kvHeads;
         HeadDim = headDim;
+        DType = dtype;
         Device = device ?? Device.Cpu;
-        BlockBytes = BytesABlock(kvHeads, headDim);
+        BlockBytes = BytesABlock(kvHeads, headDim, dtype);
         _storage = Storage.AllocateZeroed(checked(BlockBytes * Math.Max(blockCount, 1)));
     }
 
@@ -41,27 +47,33 @@ public sealed unsafe class PagedKv : IDisposable
     /// <summary>Length of a head's key and value.</summary>
     public int HeadDim { get; }
 
+    /// <summary>How elements are kept: F32, BF16 or Q8_0.</summary>
+    public DType DType { get; }
+
     /// <summary>Where it lies.</summary>
     public Device Device { get; }
 
     /// <summary>Bytes one block takes.</summary>
     public long BlockBytes { get; }
 
-    internal long BlockFloats => BlockBytes / sizeof(float);
-
     /// <summary>All blocks: [block][kv head][keys, then values].</summary>
-    internal float* Data
+    internal byte* Data
     {
         get
         {
             ObjectDisposedException.ThrowIf(_disposed, this);
-            return (float*)_storage.Address;
+            return (byte*)_storage.Address;
         }
     }
 
-    /// <summary>Bytes one block takes for these heads.</summary>
-    public static long BytesABlock(int kvHeads, int headDim) =>
-        checked((long)kvHeads * BlockSize * (headDim + ((headDim + 15) & ~15)) * sizeof(float));
+    /// <summary>
+    /// Bytes one block takes for these heads on the processor: with D' = headDim filled to a multiple of 16, kvHeads times 16 (headDim + D') times 4
+    /// (F32), 2 (BF16) or 1 (Q8_0, and 128 more for its scales).
+    /// </summary>
+    /// <exception cref="ArgumentException">Another type.</exception>
+    public static long BytesABlock(int kvHeads, int headDim, DType dtype = DType.F32) => dtype is DType.F32 or DType.BF16 or DType.Q8_0
+        ? checked(kvHeads * new KvView { DType = dtype, KeyDim = headDim, ValueDim = headDim }.HeadBytes)
+        : throw new ArgumentException($"paged kv: keys and values are kept in F32, BF16 or Q8_0, not in {dtype}");
 
     /// <summary>Copies a block over another.</summary>
     /// <exception cref="ArgumentException">No such block.</exception>
@@ -69,7 +81,7 @@ public sealed unsafe class PagedKv : IDisposable
     {
         CheckBlock(source);
         CheckBlock(target);
-        Buffer.MemoryCopy(Data + (source * BlockFloats), Data + (target * BlockFloats), BlockBytes, BlockBytes);
+        Buffer.MemoryCopy(Data + (source * BlockBytes), Data + (target * BlockBytes), BlockBytes, BlockBytes);
     }
 
     /// <summary>The bytes of a block, for moving it to another node or tier.</summary>
@@ -77,7 +89,7 @@ public sealed unsafe class PagedKv : IDisposable
     public Span<byte> Block(int block)
     {
         CheckBlock(block);
-        return MemoryMarshal.CreateSpan(ref *(byte*)(Data + (block * BlockFloats)), checked((int)BlockBytes));
+        return MemoryMarshal.CreateSpan(ref Data[block * BlockBytes], checked((int)BlockBytes));
     }
 
     /// <inheritdoc/>

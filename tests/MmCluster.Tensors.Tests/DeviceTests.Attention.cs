@@ -41,67 +41,6 @@ public abstract partial class DeviceTests
     private static float[][] Rows(Tensor x, int batch, int head) =>
         [.. Enumerable.Range(0, x.Shape[2]).Select(i => x.Select(0, batch).Select(0, head).Select(0, i).ToArray<float>())];
 
-    /// <summary>Two sequences over scattered blocks, computed at once, in chunks, and one token at a time.</summary>
-    [Theory]
-    [InlineData(4, 2, 64, null)]
-    [InlineData(3, 3, 40, 20)]
-    [InlineData(8, 1, 128, null)]
-    [InlineData(40, 2, 32, 5)]
-    public void Paged_attention_has_the_same_bits_whole_chunked_and_token_by_token(int heads, int kvHeads, int dim, int? window)
-    {
-        using var scope = new TensorScope();
-        int[] lengths = [70, 33];
-        int[][] blocks = [[7, 2, 9, 4, 1], [3, 8, 0]];
-        Tensor[] qs = [.. lengths.Select((n, s) => Reference.Random([n, heads, dim], s))];
-        Tensor[] ks = [.. lengths.Select((n, s) => Reference.Random([n, kvHeads, dim], s + 10))];
-        Tensor[] vs = [.. lengths.Select((n, s) => Reference.Random([n, kvHeads, dim], s + 20))];
-        var table = new RopeTable(Reference.Random([80, dim / 2], 30), Reference.Random([80, dim / 2], 31));
-        var options = new AttentionOptions { Window = window };
-
-        float[][] Run((int Sequence, int Start, int End)[][] steps)
-        {
-            using var kv = new PagedKv(10, kvHeads, dim, Device);
-            var outputs = new List<float>[] { [], [] };
-            foreach ((int Sequence, int Start, int End)[] step in steps)
-            {
-                Tensor q = Ops.Cat([.. step.Select(c => qs[c.Sequence].Slice(0, c.Start, c.End))]);
-                Tensor k = Ops.Cat([.. step.Select(c => ks[c.Sequence].Slice(0, c.Start, c.End))]);
-                Tensor v = Ops.Cat([.. step.Select(c => vs[c.Sequence].Slice(0, c.Start, c.End))]);
-                PagedBatch batch = Batch(step, blocks);
-                Ops.RopeAndAppend(q, k, v, table, kv, batch);
-                Tensor y = Ops.PagedAttention(q, kv, batch, options);
-                int at = 0;
-                foreach ((int sequence, int start, int end) in step)
-                {
-                    outputs[sequence].AddRange(y.Slice(0, at, at + end - start).ToArray<float>());
-                    at += end - start;
-                }
-            }
-
-            return [.. outputs.Select(o => o.ToArray())];
-        }
-
-        float[][] whole = Run([[(0, 0, 70), (1, 0, 33)]]);
-        float[][] chunked = Run([[(0, 0, 17)], [(1, 0, 20), (0, 17, 50)], [(0, 50, 70), (1, 20, 33)]]);
-        float[][] single = Run([.. Enumerable.Range(0, 70).Select(i => i < 33 ? new[] { (0, i, i + 1), (1, i, i + 1) } : [(0, i, i + 1)])]);
-        Assert.Equal(whole[0], chunked[0]);
-        Assert.Equal(whole[1], chunked[1]);
-        Assert.Equal(whole[0], single[0]);
-        Assert.Equal(whole[1], single[1]);
-
-        // against the naive twin
-        Tensor positions = Tensor.From(Enumerable.Range(0, 70).ToArray(), [70]);
-        float[][] keys = Rows(Ops.Rope(ks[0], table, positions).Transpose(0, 1).Unsqueeze(0), 0, 0);
-        float[][] values = Rows(vs[0].Transpose(0, 1).Unsqueeze(0), 0, 0);
-        Tensor turned = Ops.Rope(qs[0], table, positions);
-        for (int i = 0; i < 70; i++)
-        {
-            float[] row = turned.Select(0, i).Select(0, 0).ToArray<float>();
-            double[] expected = Reference.Attend(row, keys, values, 1 / Math.Sqrt(dim), j => j > i || j <= i - (window ?? 1000) ? null : 0);
-            Reference.Close(Tensor.From(whole[0].AsSpan((i * heads * dim)..((i * heads * dim) + dim)).ToArray(), [dim]), expected, 2e-6);
-        }
-    }
-
     private static PagedBatch Batch((int Sequence, int Start, int End)[] step, int[][] blocks)
     {
         int width = blocks.Max(b => b.Length);
@@ -135,7 +74,7 @@ public abstract partial class DeviceTests
     public void A_bias_by_distance_is_added_to_the_scores_and_ends_in_its_last_entry()
     {
         using var scope = new TensorScope();
-        using var kv = new PagedKv(3, 2, 8, Device);
+        using var kv = new PagedKv(3, 2, 8, device: Device);
         Tensor q = Reference.Random([40, 2, 8], 1);
         Tensor k = Reference.Random([40, 2, 8], 2);
         Tensor bias = Reference.Random([2, 6], 3);
@@ -159,7 +98,7 @@ public abstract partial class DeviceTests
     public void More_queries_than_keys_are_refused_only_where_attention_is_causal()
     {
         using var scope = new TensorScope();
-        using var kv = new PagedKv(1, 1, 8, Device);
+        using var kv = new PagedKv(1, 1, 8, device: Device);
         Tensor k = Reference.Random([2, 1, 8], 1);
         Ops.Append(k, k, kv, Batch([(0, 0, 2)], [[0]]));
         PagedBatch batch = new()
@@ -186,7 +125,7 @@ public abstract partial class DeviceTests
     public void A_batch_that_names_a_block_that_is_not_there_is_refused()
     {
         using var scope = new TensorScope();
-        using var kv = new PagedKv(2, 1, 8, Device);
+        using var kv = new PagedKv(2, 1, 8, device: Device);
         PagedBatch batch = Batch([(0, 0, 3)], [[2]]);
         Tensor q = Tensor.Zeros([3, 1, 8]);
         Assert.Contains("block 2", Assert.Throws<ArgumentException>(() => Ops.PagedAttention(q, kv, batch, new())).Message, StringComparison.Ordinal);

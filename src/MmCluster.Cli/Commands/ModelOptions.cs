@@ -27,6 +27,8 @@ internal sealed class ModelOptions(string dtype = "bf16")
     private readonly Option<long?> _kvBytes = NumberOptions.BytesOrNone(
         "--kv-cache-memory-bytes", "Memory of the KV cache; default: what --max-num-seqs longest sequences need, at most 40 % of the machine's.");
 
+    private readonly Option<string> _kvDType = KvCacheDTypeOption.Create();
+
     /// <summary>Adds MODEL, which may be left out, and the options.</summary>
     public void AddTo(Command command)
     {
@@ -37,7 +39,7 @@ internal sealed class ModelOptions(string dtype = "bf16")
     /// <summary>Adds the options alone, for a command that takes MODEL in its own way.</summary>
     public void AddOptionsTo(Command command)
     {
-        foreach (Option option in (Option[])[_dtype, _threads, _device, _maxLength, _kvBytes])
+        foreach (Option option in (Option[])[_dtype, _threads, _device, _maxLength, _kvBytes, _kvDType])
         {
             command.Add(option);
         }
@@ -70,7 +72,11 @@ internal sealed class ModelOptions(string dtype = "bf16")
             Card = model.Card,
             Load = new LoadOptions { Backbone = DTypeOption.Parse(parsed.GetRequiredValue(_dtype)), Device = device },
             Engine = engine with { MaxModelLength = MaxLength(parsed) },
-            Executor = new CpuExecutorOptions { KvCacheBytes = parsed.GetValue(_kvBytes) },
+            Executor = new CpuExecutorOptions
+            {
+                KvCacheBytes = parsed.GetValue(_kvBytes),
+                KvCacheDType = KvCacheDTypeOption.Parse(parsed.GetRequiredValue(_kvDType)),
+            },
         });
     }
 }

@@ -1,3 +1,5 @@
+using MmCluster.Tensors;
+
 namespace MmCluster.Engine.Cpu;
 
 /// <summary>Sizes of a CPU executor.</summary>
@@ -17,4 +19,7 @@ public sealed record CpuExecutorOptions
     /// gives memory as blocks are first written.
     /// </summary>
     public long? KvCacheBytes { get; init; }
+
+    /// <summary>How keys and values are kept: F32 (default), BF16 or Q8_0. Outputs depend on it, but not on how work is batched.</summary>
+    public DType KvCacheDType { get; init; } = DType.F32;
 }

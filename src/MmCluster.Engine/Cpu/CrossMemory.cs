@@ -44,12 +44,12 @@ internal sealed class CrossMemories : IDisposable
     private readonly int _regions;
     private PagedBatch? _batch;
 
-    public CrossMemories(ICrossBackbone backbone, int slots)
+    public CrossMemories(ICrossBackbone backbone, int slots, DType dtype)
     {
         _backbone = backbone;
         _regions = slots;
         _blocks = (backbone.Cross.MaxLength + PagedKv.BlockSize - 1) / PagedKv.BlockSize;
-        _kv = [.. Enumerable.Range(0, backbone.Cross.Layers).Select(_ => new PagedKv(slots * _blocks, backbone.Cross.KvHeads, backbone.Cross.HeadDim))];
+        _kv = [.. Enumerable.Range(0, backbone.Cross.Layers).Select(_ => new PagedKv(slots * _blocks, backbone.Cross.KvHeads, backbone.Cross.HeadDim, dtype))];
         Reset();
     }
 

@@ -32,8 +32,8 @@ internal sealed unsafe partial class CpuBackend
         pack.Kv.Heads = k.Shape[1];
         pack.Kv.KeyDim = k.Shape[3];
         pack.Kv.ValueDim = v.Shape[3];
-        Storage storage = Storage.Allocate((long)k.Shape[0] * blocks * pack.Kv.Heads * pack.Kv.HeadFloats * sizeof(float));
-        pack.Kv.Data = (float*)storage.Address;
+        Storage storage = Storage.Allocate((long)k.Shape[0] * blocks * pack.Kv.Heads * pack.Kv.HeadBytes);
+        pack.Kv.Data = (byte*)storage.Address;
         pack.K = k.Pointer<float>();
         pack.KStrides = k.StridesCopy();
         pack.V = v.Pointer<float>();
@@ -112,21 +112,37 @@ internal sealed unsafe partial class CpuBackend
         int tasks = a.CountTasks();
         if (SimdLevel.Has512)
         {
-            var body = new AttentionBody<Vec512> { Arguments = a };
-            _pool.Run(tasks, ref body);
+            Run<Vec512>(a, tasks);
         }
         else if (SimdLevel.Has256)
         {
-            var body = new AttentionBody<Vec256> { Arguments = a };
-            _pool.Run(tasks, ref body);
+            Run<Vec256>(a, tasks);
         }
         else
         {
-            var body = new AttentionBody<Vec128> { Arguments = a };
-            _pool.Run(tasks, ref body);
+            Run<Vec128>(a, tasks);
         }
 
         starts.Release();
+    }
+
+    private void Run<T>(in AttentionArguments a, int tasks) where T : unmanaged, IVec<T>
+    {
+        switch (a.Kv.DType)
+        {
+            case DType.F32:
+                var floats = new AttentionBody<T, KvF32> { Arguments = a };
+                _pool.Run(tasks, ref floats);
+                break;
+            case DType.BF16:
+                var halves = new AttentionBody<T, KvBF16> { Arguments = a };
+                _pool.Run(tasks, ref halves);
+                break;
+            default:
+                var bytes = new AttentionBody<T, KvQ8> { Arguments = a };
+                _pool.Run(tasks, ref bytes);
+                break;
+        }
     }
 
     private void Rope<T>(Tensor q, Tensor qOut, Tensor? k, Tensor? v, RopeTable? table, Tensor? positions, PagedKv? kv, Tensor? slots)

@@ -62,6 +62,19 @@ public sealed class ServeTests
         Assert.DoesNotContain("System.", run.Error, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("serve")]
+    [InlineData("run")]
+    [InlineData("chat")]
+    [InlineData("bench", "llm", "--model", "x")]
+    public async Task An_unknown_format_of_the_kv_cache_is_named_and_exit_code_2(params string[] command)
+    {
+        CommandRun run = await CommandRun.WithAsync("", Home, [.. command, "--kv-cache-dtype", "fp4"]);
+        Assert.Equal(2, run.Exit);
+        Assert.Contains("fp4", run.Error, StringComparison.Ordinal);
+        Assert.Contains("bfloat16", run.Error, StringComparison.Ordinal);
+    }
+
     private sealed class FirstLine : StringWriter
     {
         private readonly TaskCompletionSource<string> _line = new(TaskCreationOptions.RunContinuationsAsynchronously);

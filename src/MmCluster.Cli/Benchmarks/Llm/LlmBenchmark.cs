@@ -16,7 +16,11 @@ namespace MmCluster.Cli.Benchmarks.Llm;
 /// <param name="Prompt">Prompt tokens.</param>
 /// <param name="New">Tokens generated behind the first.</param>
 /// <param name="Repeat">Measured runs, after one that is not.</param>
-internal sealed record LlmBenchmarkOptions(string Folder, DType DType, int Prompt, int New, int Repeat);
+internal sealed record LlmBenchmarkOptions(string Folder, DType DType, int Prompt, int New, int Repeat)
+{
+    /// <summary>Format of keys and values.</summary>
+    public DType KvCacheDType { get; init; } = DType.F32;
+}
 
 /// <summary>Medians over the measured runs.</summary>
 internal sealed record LlmBenchmarkResult(
@@ -62,6 +66,7 @@ internal static class LlmBenchmark
             MaxSlots = 1,
             MaxBatchedTokens = Math.Max(options.Prompt, 1),
             MaxModelLength = length,
+            KvCacheDType = options.KvCacheDType,
         });
         // A cached prompt would be no prefill.
         return new Engine.Engine(executor, new EngineOptions { MaxNumSeqs = 1, MaxNumBatchedTokens = Math.Max(options.Prompt, 1), EnablePrefixCaching = false });

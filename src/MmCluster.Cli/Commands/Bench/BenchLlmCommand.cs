@@ -13,6 +13,7 @@ internal sealed class BenchLlmCommand : Command
 {
     private readonly Option<string> _model = new("--model") { Description = "Folder, card or ORG/NAME; a tokenizer is not needed.", Required = true };
     private readonly Option<string> _dtype = DTypeOption.Create();
+    private readonly Option<string> _kvDType = KvCacheDTypeOption.Create();
     private readonly Option<int> _prompt = NumberOptions.Positive("--prompt", 256, "Prompt tokens.");
     private readonly Option<int> _new = NumberOptions.Positive("--new", 32, "Tokens generated behind the first.");
     private readonly Option<int> _threads = ThreadsOption.Create();
@@ -21,7 +22,7 @@ internal sealed class BenchLlmCommand : Command
     public BenchLlmCommand(CommandContext context)
         : base("llm", "Measure a language model's prompt and decoding speed.")
     {
-        foreach (Option option in (Option[])[_model, _dtype, _prompt, _new, _threads, _repeat])
+        foreach (Option option in (Option[])[_model, _dtype, _kvDType, _prompt, _new, _threads, _repeat])
         {
             Add(option);
         }
@@ -34,8 +35,13 @@ internal sealed class BenchLlmCommand : Command
         var locator = new ModelLocator(context.Cards, LocalStore.FromEnvironment(context.Environment));
         LocatedModel model = locator.Locate(parsed.GetRequiredValue(_model));
         string dtype = parsed.GetRequiredValue(_dtype);
+        string kvDType = parsed.GetRequiredValue(_kvDType);
         LlmBenchmarkResult result = await LlmBenchmark.RunAsync(
-            new LlmBenchmarkOptions(model.Folder, DTypeOption.Parse(dtype), parsed.GetValue(_prompt), parsed.GetValue(_new), parsed.GetValue(_repeat)),
+            new LlmBenchmarkOptions(
+                model.Folder, DTypeOption.Parse(dtype), parsed.GetValue(_prompt), parsed.GetValue(_new), parsed.GetValue(_repeat))
+            {
+                KvCacheDType = KvCacheDTypeOption.Parse(kvDType),
+            },
             cancellationToken);
         if (parsed.GetValue(GlobalOptions.Json))
         {
@@ -44,6 +50,7 @@ internal sealed class BenchLlmCommand : Command
                 engine = "mmcluster",
                 model = model.Name,
                 dtype,
+                kv_cache_dtype = kvDType,
                 threads = Device.Cpu.Threads,
                 prompt = parsed.GetValue(_prompt),
                 prefill_tok_s = Math.Round(result.PrefillTokensPerSecond, 2),

@@ -68,7 +68,7 @@ internal unsafe struct AttentionArguments
         first = Window == int.MaxValue ? 0 : Math.Max(0, position - Window + 1);
     }
 
-    internal readonly float* Block(int sequence, int kvHead, int block)
+    internal readonly byte* Block(int sequence, int kvHead, int block)
     {
         long index = BlockTables == null ? ((long)sequence * TableStep) + block : BlockTables[((long)sequence * TableStep) + block];
         return Kv.Keys(index, kvHead);

@@ -9,7 +9,9 @@ namespace MmCluster.Tensors.Cpu.Attention;
 /// 0: scores over d in order, one step of the running softmax, values added in the order of positions. A row's result does not depend on the rows
 /// beside it, nor on how the queries were cut into steps.
 /// </summary>
-internal unsafe struct AttentionBody<T> : IParallelBody where T : unmanaged, IVec<T>
+internal unsafe struct AttentionBody<T, TKv> : IParallelBody
+    where T : unmanaged, IVec<T>
+    where TKv : struct, IKvElement
 {
     private const int Most = AttentionArguments.TaskRows;
     private const int Span = AttentionTiles.Step;
@@ -38,8 +40,10 @@ internal unsafe struct AttentionBody<T> : IParallelBody where T : unmanaged, IVe
         float* scores = sums + (step * Most);
         float* weights = scores + (Most * Span); // 16 lanes a row, then the largest score, its change, and the factor
         RowState* states = stackalloc RowState[Most];
-        float** keys = stackalloc float*[SpanBlocks * 2];
-        float** values = keys + SpanBlocks;
+        byte** keys = stackalloc byte*[SpanBlocks * 4];
+        byte** values = keys + SpanBlocks;
+        float** keyScales = (float**)(values + SpanBlocks);
+        float** valueScales = keyScales + SpanBlocks;
         new Span<float>(sums, step * rows).Clear();
         new Span<float>(weights, Most * 19).Clear();
         new Span<float>(weights + (Most * 16), Most).Fill(float.NegativeInfinity);
@@ -53,13 +57,25 @@ internal unsafe struct AttentionBody<T> : IParallelBody where T : unmanaged, IVe
             for (int block = from; block < to; block++)
             {
                 keys[block] = Arguments.Block(sequence, kvHead, (start / 16) + block);
-                values[block] = keys[block] + Arguments.Kv.KeyFloats;
+                values[block] = keys[block] + Arguments.Kv.KeyBytes;
+                keyScales[block] = (float*)(values[block] + Arguments.Kv.ValueBytes);
+                valueScales[block] = keyScales[block] + PagedKv.BlockSize;
             }
 
-            AttentionTiles.Scores<T>(q, padded, keys, from, to, Arguments.Kv.KeyDim, scores);
+            AttentionTiles.Scores<T, TKv>(q, padded, keys, from, to, Arguments.Kv.KeyDim, scores);
+            if (TKv.Scaled)
+            {
+                AttentionTiles.ScalePositions<T>(scores, rows, keyScales, from, to);
+            }
+
             Advance(sequence, states, rows, start, from * 16, to * 16, scores, weights);
             float* factors = weights + (Most * 18);
-            AttentionTiles.AddValues<T>(scores, factors, rows, values, from * 16, Math.Min(Span, end - start), step, sums);
+            if (TKv.Scaled)
+            {
+                AttentionTiles.ScalePositions<T>(scores, rows, valueScales, from, to);
+            }
+
+            AttentionTiles.AddValues<T, TKv>(scores, factors, rows, values, from * 16, Math.Min(Span, end - start), step, sums);
         }
 
         for (int r = 0; r < rows; r++)

@@ -14,14 +14,16 @@ internal static unsafe class AttentionTiles
     /// scores[row][16 b ..] = q[d][rows] keys of block b, for blocks from first to end; each score is a chain of fused multiply-adds over d. Rows are 1
     /// or a multiple of 4.
     /// </summary>
-    internal static void Scores<T>(float* q, int rows, float** blocks, int first, int end, int depth, float* scores) where T : struct, IVec<T>
+    internal static void Scores<T, TKv>(float* q, int rows, byte** blocks, int first, int end, int depth, float* scores)
+        where T : struct, IVec<T>
+        where TKv : struct, IKvElement
     {
         if (T.Count == 16)
         {
             for (int block = first; block < end; block += 2)
             {
                 int second = Math.Min(block + 1, end - 1); // an odd last block counts twice
-                AllRows<T>(q, rows, blocks[block], blocks[second], depth, scores + (block * 16), (second - block) * 16);
+                AllRows<T, TKv>(q, rows, blocks[block], blocks[second], depth, scores + (block * 16), (second - block) * 16);
             }
 
             return;
@@ -31,35 +33,38 @@ internal static unsafe class AttentionTiles
         {
             for (int column = 0; column < 16; column += 2 * T.Count)
             {
-                float* keys = blocks[block] + column;
-                AllRows<T>(q, rows, keys, keys + T.Count, depth, scores + (block * 16) + column, T.Count);
+                byte* keys = blocks[block] + (column * TKv.Size);
+                AllRows<T, TKv>(q, rows, keys, keys + (T.Count * TKv.Size), depth, scores + (block * 16) + column, T.Count);
             }
         }
     }
 
-    private static void AllRows<T>(float* q, int rows, float* first, float* second, int depth, float* scores, int gap) where T : struct, IVec<T>
+    private static void AllRows<T, TKv>(float* q, int rows, byte* first, byte* second, int depth, float* scores, int gap)
+        where T : struct, IVec<T>
+        where TKv : struct, IKvElement
     {
         if (rows == 1)
         {
-            Scores<T, Rows1>(q, rows, first, second, depth, scores, gap);
+            Scores<T, TKv, Rows1>(q, rows, first, second, depth, scores, gap);
             return;
         }
 
         int row = 0;
         for (; T.Count == 16 && row + 8 <= rows; row += 8)
         {
-            Scores<T, Rows8>(q + row, rows, first, second, depth, scores + (row * Step), gap);
+            Scores<T, TKv, Rows8>(q + row, rows, first, second, depth, scores + (row * Step), gap);
         }
 
         for (; row < rows; row += 4)
         {
-            Scores<T, Rows4>(q + row, rows, first, second, depth, scores + (row * Step), gap);
+            Scores<T, TKv, Rows4>(q + row, rows, first, second, depth, scores + (row * Step), gap);
         }
     }
 
     [MethodImpl(CpuBackend.Kernel)]
-    private static void Scores<T, TRows>(float* q, int qStep, float* keys, float* next, int depth, float* scores, int gap)
+    private static void Scores<T, TKv, TRows>(float* q, int qStep, byte* keys, byte* next, int depth, float* scores, int gap)
         where T : struct, IVec<T>
+        where TKv : struct, IKvElement
         where TRows : struct, IRows
     {
         T a0 = T.Zero, b0 = T.Zero;
@@ -70,9 +75,9 @@ internal static unsafe class AttentionTiles
         T a5 = T.Zero, b5 = T.Zero;
         T a6 = T.Zero, b6 = T.Zero;
         T a7 = T.Zero, b7 = T.Zero;
-        for (int d = 0; d < depth; d++, q += qStep, keys += 16, next += 16)
+        for (int d = 0; d < depth; d++, q += qStep, keys += 16 * TKv.Size, next += 16 * TKv.Size)
         {
-            T first = T.Load(keys), second = T.Load(next), x;
+            T first = TKv.Load<T>(keys), second = TKv.Load<T>(next), x;
             x = T.Splat(q[0]); a0 = T.Fma(x, first, a0); b0 = T.Fma(x, second, b0);
             if (TRows.Value > 1)
             {
@@ -147,10 +152,28 @@ internal static unsafe class AttentionTiles
         }
     }
 
+    /// <summary>rows [rows][64] times the positions' scales, 16 a block, for blocks from first to end.</summary>
+    [MethodImpl(CpuBackend.Kernel)]
+    internal static void ScalePositions<T>(float* scores, int rows, float** scales, int first, int end) where T : struct, IVec<T>
+    {
+        for (int block = first; block < end; block++)
+        {
+            for (int lane = 0; lane < 16; lane += T.Count)
+            {
+                T scale = T.Load(scales[block] + lane);
+                for (float* s = scores + (block * 16) + lane; s < scores + (rows * Step); s += Step)
+                {
+                    (T.Load(s) * scale).Store(s);
+                }
+            }
+        }
+    }
+
     /// <summary>sums[row] = sums[row] factor[row] + Σ weights[row][j] values[j] over positions from first (a whole block) to end, in order.</summary>
     [MethodImpl(CpuBackend.Kernel)]
-    internal static void AddValues<T>(float* weights, float* factors, int rows, float** blocks, int first, int end, int step, float* sums)
+    internal static void AddValues<T, TKv>(float* weights, float* factors, int rows, byte** blocks, int first, int end, int step, float* sums)
         where T : struct, IVec<T>
+        where TKv : struct, IKvElement
     {
         int column = 0;
         for (; column + (4 * T.Count) <= step; column += 4 * T.Count)
@@ -158,17 +181,17 @@ internal static unsafe class AttentionTiles
             int row = 0;
             for (; T.Count == 16 && row + 4 <= rows; row += 4)
             {
-                AddValues<T, Rows4>(weights + (row * Step), factors + row, blocks, column, first, end, step, sums + (row * step) + column);
+                AddValues<T, TKv, Rows4>(weights + (row * Step), factors + row, blocks, column, first, end, step, sums + (row * step) + column);
             }
 
             for (; row + 2 <= rows; row += 2)
             {
-                AddValues<T, Rows2>(weights + (row * Step), factors + row, blocks, column, first, end, step, sums + (row * step) + column);
+                AddValues<T, TKv, Rows2>(weights + (row * Step), factors + row, blocks, column, first, end, step, sums + (row * step) + column);
             }
 
             if (row < rows)
             {
-                AddValues<T, Rows1>(weights + (row * Step), factors + row, blocks, column, first, end, step, sums + (row * step) + column);
+                AddValues<T, TKv, Rows1>(weights + (row * Step), factors + row, blocks, column, first, end, step, sums + (row * step) + column);
             }
         }
 
@@ -180,7 +203,7 @@ internal static unsafe class AttentionTiles
                 T sum = T.Load(to) * T.Splat(factors[row]);
                 for (int j = first; j < end; j++)
                 {
-                    sum = T.Fma(T.Splat(weights[(row * Step) + j]), T.Load(blocks[j / 16] + (j % 16 * step) + column), sum);
+                    sum = T.Fma(T.Splat(weights[(row * Step) + j]), TKv.Load<T>(blocks[j / 16] + (((j % 16 * step) + column) * TKv.Size)), sum);
                 }
 
                 sum.Store(to);
@@ -189,8 +212,9 @@ internal static unsafe class AttentionTiles
     }
 
     [MethodImpl(CpuBackend.Kernel)]
-    private static void AddValues<T, TRows>(float* w, float* factors, float** blocks, int column, int first, int end, int step, float* sums)
+    private static void AddValues<T, TKv, TRows>(float* w, float* factors, byte** blocks, int column, int first, int end, int step, float* sums)
         where T : struct, IVec<T>
+        where TKv : struct, IKvElement
         where TRows : struct, IRows
     {
         T f;
@@ -215,11 +239,12 @@ internal static unsafe class AttentionTiles
         }
         for (int block = first / 16; block * 16 < end; block++)
         {
-            float* values = blocks[block] + column;
+            byte* values = blocks[block] + (column * TKv.Size);
             int last = Math.Min(end, (block + 1) * 16);
-            for (int j = block * 16; j < last; j++, values += step)
+            for (int j = block * 16; j < last; j++, values += step * TKv.Size)
             {
-                T v0 = T.Load(values), v1 = T.Load(values + T.Count), v2 = T.Load(values + (2 * T.Count)), v3 = T.Load(values + (3 * T.Count)), x;
+                T v0 = TKv.Load<T>(values), v1 = TKv.Load<T>(values + (T.Count * TKv.Size)), x;
+                T v2 = TKv.Load<T>(values + (2 * T.Count * TKv.Size)), v3 = TKv.Load<T>(values + (3 * T.Count * TKv.Size));
                 x = T.Splat(w[j]); a00 = T.Fma(x, v0, a00); a01 = T.Fma(x, v1, a01); a02 = T.Fma(x, v2, a02); a03 = T.Fma(x, v3, a03);
                 if (TRows.Value > 1)
                 {

@@ -19,6 +19,12 @@ internal unsafe interface IVec<T> where T : struct, IVec<T>
     /// <summary>Widens Count pairs of BF16: the low halves of the words, and the high halves.</summary>
     static abstract void LoadBF16Pairs(uint* p, out T low, out T high);
 
+    /// <summary>Widens Count BF16 values.</summary>
+    static abstract T LoadBF16(ushort* p);
+
+    /// <summary>Widens Count signed bytes.</summary>
+    static abstract T LoadInt8(sbyte* p);
+
     static abstract T operator +(T a, T b);
 
     static abstract T operator -(T a, T b);

@@ -30,6 +30,13 @@ internal readonly unsafe struct Vec128(Vector128<float> value) : IVec<Vec128>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vec128 LoadBF16(ushort* p) => new((Vector128.WidenLower(Vector128.CreateScalarUnsafe(*(ulong*)p).AsUInt16()) << 16).AsSingle());
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vec128 LoadInt8(sbyte* p) =>
+        new(Vector128.ConvertToSingle(Vector128.WidenLower(Vector128.WidenLower(Vector128.CreateScalarUnsafe(*(int*)p).AsSByte()))));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vec128 operator +(Vec128 a, Vec128 b) => new(a.Value + b.Value);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -31,6 +31,12 @@ internal readonly unsafe struct Vec256(Vector256<float> value) : IVec<Vec256>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vec256 LoadBF16(ushort* p) => new((Avx2.ConvertToVector256Int32(p) << 16).AsSingle());
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vec256 LoadInt8(sbyte* p) => new(Avx.ConvertToVector256Single(Avx2.ConvertToVector256Int32(p)));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vec256 operator +(Vec256 a, Vec256 b) => new(a.Value + b.Value);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -31,6 +31,12 @@ internal readonly unsafe struct Vec512(Vector512<float> value) : IVec<Vec512>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vec512 LoadBF16(ushort* p) => new((Avx512F.ConvertToVector512UInt32(Vector256.Load(p)) << 16).AsSingle());
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vec512 LoadInt8(sbyte* p) => new(Avx512F.ConvertToVector512Single(Avx512F.ConvertToVector512Int32(Vector128.Load(p))));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vec512 operator +(Vec512 a, Vec512 b) => new(a.Value + b.Value);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
