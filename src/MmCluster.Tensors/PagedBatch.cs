@@ -26,6 +26,12 @@ public sealed class PagedBatch
     /// pictures whose tokens see each other in both directions.
     /// </summary>
     public Tensor? VisibleEnds { get; init; }
+
+    /// <summary>
+    /// The most tokens that any sequence has among the T, where whoever fills the batch knows it; 0: unknown. A GPU takes its faster way where it is 1
+    /// and S = T.
+    /// </summary>
+    public int MaxQueries { get; set; }
 }
 
 /// <summary>What paged attention is besides softmax(q kᵀ scale) v.</summary>

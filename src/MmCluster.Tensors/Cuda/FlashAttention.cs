@@ -1,0 +1,122 @@
+namespace MmCluster.Tensors.Cuda;
+
+/// <summary>
+/// Attention of many queries with tensor cores, over the paged cache or over tensors (attention_prefill.cu). What does not fit is refused, and goes the
+/// general way.
+/// </summary>
+internal sealed unsafe class FlashAttention
+{
+    /// <summary>Softmax runs in powers of 2.</summary>
+    internal const float Log2E = 1.44269504f;
+
+    private readonly CudaContext _context;
+    private readonly KernelTable<(Build Build, DType DType)> _kernels;
+
+    internal FlashAttention(CudaContext context)
+    {
+        _context = context;
+        _kernels = new(key => context.Kernels.Module("attention_prefill", [.. key.Build.Defines, HalfRows.Define(key.DType)])["attention_prefill"]);
+    }
+
+    /// <summary>Attention of a ragged batch over the cache, in which this step's keys and values are already.</summary>
+    /// <param name="q">[T, H, D], turned.</param>
+    /// <param name="cache">Address of the layer's blocks in q's type, as <see cref="PagedKv"/> lays them out.</param>
+    /// <param name="kvHeads">Heads of the cache.</param>
+    /// <param name="batch">Which sequences.</param>
+    /// <param name="options">No biases.</param>
+    /// <param name="y">[T, H, D]</param>
+    internal bool TryPaged(Tensor q, nint cache, int kvHeads, PagedBatch batch, in AttentionOptions options, Tensor y)
+    {
+        (int tokens, int heads, int dim) = (q.Shape[0], q.Shape[1], q.Shape[2]);
+        if (options.AlibiSlopes is not null || options.DistanceBias is not null || dim % 8 != 0 || dim > 256 || !HalfRows.IsHalf(q.DType)
+            || !AreRows(q, q.DType) || !AreRows(y, q.DType))
+        {
+            return false;
+        }
+
+        int sequences = batch.SequenceLengths.Shape[0];
+        Build build = Build.Choose(dim, (long)heads * tokens, _context.Properties.Multiprocessors, paged: true, options.SoftCap is not null);
+        int tiles = (tokens / build.Queries) + sequences; // each sequence's last tile may be part of one
+        if (tiles > 65535)
+        {
+            return false;
+        }
+
+        var shape = new LaunchShape((heads, tiles), build.Threads, build.SharedBytes) { Overlaps = true };
+        _kernels[(build, q.DType)].Launch(
+            _context.Stream, shape, q, 0L, q.Stride(0), q.Stride(1), cache, 0L, 0L, 0L, 0L, batch.QueryStarts, 0, batch.SequenceLengths, 0,
+            batch.BlockTables, batch.BlockTables.Shape[1], batch.VisibleEnds, y, 0L, y.Stride(0), y.Stride(1), sequences, heads, kvHeads,
+            options.Causal, true, options.Window ?? 0, (options.Scale ?? 1f / MathF.Sqrt(dim)) * Log2E, (options.SoftCap ?? 0) * Log2E);
+        return true;
+    }
+
+    /// <summary>Attention of tensors without mask or bias: q and y [B, H, Lq, D], k and v [B, Hkv, Lk, D], last axes dense.</summary>
+    internal bool TryDense(Tensor q, Tensor k, Tensor v, in AttentionOptions options, Tensor y)
+    {
+        (int batch, int heads, int queries, int dim) = (q.Shape[0], q.Shape[1], q.Shape[2], q.Shape[3]);
+        if (options.AlibiSlopes is not null || options.Window is not null || dim % 8 != 0 || dim > 256 || v.Shape[3] != dim || !HalfRows.IsHalf(q.DType)
+            || !AreRows(q, q.DType) || !AreRows(k, q.DType) || !AreRows(v, q.DType) || !AreRows(y, q.DType) || !AreAlike(k, v))
+        {
+            return false;
+        }
+
+        Build build = Build.Choose(dim, (long)batch * heads * queries, _context.Properties.Multiprocessors, paged: false, options.SoftCap is not null);
+        long tiles = (long)batch * ((queries + build.Queries - 1) / build.Queries);
+        if (tiles > 65535)
+        {
+            return false;
+        }
+
+        var shape = new LaunchShape((heads, (int)tiles), build.Threads, build.SharedBytes) { Overlaps = true };
+        _kernels[(build, q.DType)].Launch(
+            _context.Stream, shape, q, q.Stride(0), q.Stride(2), q.Stride(1), k, v, k.Stride(0), k.Stride(2), k.Stride(1), 0L, queries, 0L, k.Shape[2],
+            0L, 0, 0L, y, y.Stride(0), y.Stride(2), y.Stride(1), batch, heads, k.Shape[1],
+            options.Causal, false, 0, (options.Scale ?? 1f / MathF.Sqrt(dim)) * Log2E, (options.SoftCap ?? 0) * Log2E);
+        return true;
+    }
+
+    // Every step between rows a multiple of 16 bytes.
+    private static bool AreRows(Tensor x, DType dtype)
+    {
+        bool even = x.DType == dtype && x.Stride(-1) == 1 && HalfRows.IsAligned((nint)x.Data);
+        for (int axis = 0; axis < x.Rank - 1; axis++)
+        {
+            even &= x.Stride(axis) % 8 == 0 || x.Shape[axis] == 1;
+        }
+
+        return even;
+    }
+
+    private static bool AreAlike(Tensor k, Tensor v) => k.Stride(0) == v.Stride(0) && k.Stride(1) == v.Stride(1) && k.Stride(2) == v.Stride(2);
+
+    /// <summary>One way to compile attention_prefill.cu, which explains the numbers.</summary>
+    private readonly record struct Build(int HeadDim, int Warps, int RowTiles, int Keys, int MinBlocks, bool Paged, bool SoftCap)
+    {
+        internal int Queries => 16 * RowTiles * Warps;
+
+        internal int Threads => Warps * 32;
+
+        internal int SharedBytes => (Queries + (4 * Keys)) * (((HeadDim + 15) / 16 * 16) + 8) * 2;
+
+        internal string[] Defines =>
+        [
+            $"-DHEAD_DIM={HeadDim}", $"-DWARPS={Warps}", $"-DROW_TILES={RowTiles}", $"-DKEYS={Keys}", $"-DMIN_BLOCKS={MinBlocks}",
+            $"-DPAGED={(Paged ? 1 : 0)}", $"-DSOFT_CAP={(SoftCap ? 1 : 0)}",
+        ];
+
+        // From timings on an H100 (bench/MmCluster.Bench.Cuda attention). Two row tiles a warp read keys and values once for 32 queries, and need a GPU full
+        // of them; one row tile gives more blocks.
+        internal static Build Choose(int dim, long rows, int multiprocessors, bool paged, bool softCap)
+        {
+            if (dim > 128)
+            {
+                return new Build(dim, 8, 1, 32, 1, paged, softCap);
+            }
+
+            bool many = rows >= 128L * 4 * multiprocessors;
+            return dim <= 64
+                ? many ? new Build(dim, 4, 2, 64, 2, paged, softCap) : new Build(dim, 4, 1, 64, 2, paged, softCap)
+                : many ? new Build(dim, 4, 2, 32, 2, paged, softCap) : new Build(dim, 8, 1, 64, 1, paged, softCap);
+        }
+    }
+}
