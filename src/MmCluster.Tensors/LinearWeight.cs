@@ -27,6 +27,9 @@ public sealed class LinearWeight : IDisposable
     /// <summary>Where it lies.</summary>
     public Device Device { get; }
 
+    /// <summary>The float type of rows that meet it without conversion: F32 on the processor; on a GPU the matrix's, BF16 where that is no float.</summary>
+    public DType InputType => Device.IsCpu ? DType.F32 : DType.IsFloat() ? DType : DType.BF16;
+
     /// <summary>Bytes it takes there, padding included.</summary>
     public long Bytes => Device.Backend.Bytes(Packed);
 
@@ -71,14 +74,14 @@ public sealed class LinearWeight : IDisposable
         return new LinearWeight(packed, (int)outputs, inputs, dtype, device);
     }
 
-    /// <summary>Rows of the matrix as F32, for embeddings that share it: [ids…, K].</summary>
+    /// <summary>Rows of the matrix as <see cref="InputType"/>, for embeddings that share it: [ids…, K].</summary>
     /// <param name="ids">I64 or I32, each in 0..N-1.</param>
     /// <param name="output">[ids…, K] or null.</param>
     /// <exception cref="ArgumentException">Another type, or an id that is no row.</exception>
     public Tensor Rows(Tensor ids, Tensor? output = null)
     {
-        using Tensor dense = Ops.CheckIndices("rows", ids, Outputs);
-        output = Ops.Output("rows", output, Ops.Append(ids.Shape, Inputs), DType.F32, Device);
+        using Tensor dense = Ops.CheckIndices("rows", ids, Outputs, Device);
+        output = Ops.Output("rows", output, Ops.Append(ids.Shape, Inputs), InputType, Device);
         if (!output.IsContiguous)
         {
             throw new ArgumentException($"rows: the output must be contiguous, got {output}");
@@ -88,7 +91,7 @@ public sealed class LinearWeight : IDisposable
         return output;
     }
 
-    /// <summary>The whole matrix as F32 [N, K], exactly the values that products use.</summary>
+    /// <summary>The whole matrix as <see cref="InputType"/> [N, K], exactly the values that products use.</summary>
     public Tensor Dequantize()
     {
         using Tensor ids = Tensor.Arange(Outputs, dtype: DType.I32);

@@ -17,15 +17,16 @@ public sealed unsafe partial class Tensor
             throw new ArgumentException($"empty: {dtype} needs a last dimension in multiples of {DTypes.BlockLength}, got {shape}");
         }
 
-        Storage storage = Storage.Allocate(dtype.Bytes(shape.ElementCount));
-        return Create(storage, shape, Strides.RowMajor(shape), 0, dtype, device ?? Device.Cpu);
+        device ??= Device.Cpu;
+        Storage storage = device.Backend.Allocate(dtype.Bytes(shape.ElementCount));
+        return Create(storage, shape, Strides.RowMajor(shape), 0, dtype, device);
     }
 
     /// <summary>A tensor of zeros (false for Bool).</summary>
     public static Tensor Zeros(Shape shape, DType dtype = DType.F32, Device? device = null)
     {
         Tensor tensor = Empty(shape, dtype, device);
-        NativeMemory.Clear(tensor.Data, (nuint)dtype.Bytes(shape.ElementCount));
+        tensor.Device.Backend.Fill(tensor, 0);
         return tensor;
     }
 
@@ -36,20 +37,13 @@ public sealed unsafe partial class Tensor
     /// <exception cref="ArgumentException">A block format.</exception>
     public static Tensor Full(Shape shape, double value, DType dtype = DType.F32, Device? device = null)
     {
-        Tensor tensor = Empty(shape, dtype, device);
-        int count = checked((int)shape.ElementCount);
-        switch (dtype)
+        if (dtype.IsQuantized())
         {
-            case DType.F32: new Span<float>(tensor.Data, count).Fill((float)value); break;
-            case DType.F16: new Span<Half>(tensor.Data, count).Fill((Half)value); break;
-            case DType.BF16: new Span<ushort>(tensor.Data, count).Fill(BFloat16.Round((float)value)); break;
-            case DType.I64: new Span<long>(tensor.Data, count).Fill((long)value); break;
-            case DType.I32: new Span<int>(tensor.Data, count).Fill((int)value); break;
-            case DType.U8: new Span<byte>(tensor.Data, count).Fill((byte)value); break;
-            case DType.Bool: new Span<byte>(tensor.Data, count).Fill(value != 0 ? (byte)1 : (byte)0); break;
-            default: throw new ArgumentException($"full: {dtype} is a weight format");
+            throw new ArgumentException($"full: {dtype} is a weight format");
         }
 
+        Tensor tensor = Empty(shape, dtype, device);
+        tensor.Device.Backend.Fill(tensor, value);
         return tensor;
     }
 
@@ -85,9 +79,17 @@ public sealed unsafe partial class Tensor
             throw new ArgumentException($"from: {shape} has {shape.ElementCount} elements, got {values.Length} values");
         }
 
-        Tensor tensor = Empty(shape, DTypes.Of<T>(), device);
+        Tensor tensor = Empty(shape, DTypes.Of<T>());
         values.CopyTo(new Span<T>(tensor.Data, values.Length));
-        return tensor;
+        if (device is null || device.IsCpu)
+        {
+            return tensor;
+        }
+
+        using (tensor)
+        {
+            return tensor.To(device);
+        }
     }
 
     /// <inheritdoc cref="From{T}(ReadOnlySpan{T}, Shape, Device?)"/>
@@ -163,26 +165,26 @@ public sealed unsafe partial class Tensor
             throw new ArgumentException($"row: {this} has no row {row}");
         }
 
-        if (!IsContiguous || IsReadOnly)
+        if (!IsContiguous || IsReadOnly || !Device.IsCpu)
         {
-            throw new ArgumentException($"row: {this} is not contiguous or read-only");
+            throw new ArgumentException($"row: {this} is not contiguous, read-only or not on the processor");
         }
 
         CheckType<T>();
         return new Span<T>((T*)Data + ((long)row * _shape[1]), _shape[1]);
     }
 
-    /// <summary>A copy of the elements in row-major order.</summary>
+    /// <summary>A copy of the elements in row-major order; on a GPU it waits for what the thread's stream was asked to do.</summary>
     /// <exception cref="ArgumentException">Another element type.</exception>
     public T[] ToArray<T>() where T : unmanaged
     {
         CheckType<T>();
-        if (IsContiguous)
+        if (IsContiguous && Device.IsCpu)
         {
             return AsReadOnlySpan<T>().ToArray();
         }
 
-        using Tensor copy = this.Clone();
+        using Tensor copy = Device.IsCpu ? this.Clone() : this.To(Device.Cpu);
         return copy.AsReadOnlySpan<T>().ToArray();
     }
 
@@ -191,7 +193,7 @@ public sealed unsafe partial class Tensor
     public T Item<T>() where T : unmanaged
     {
         CheckType<T>();
-        return ElementCount == 1 ? *(T*)Data : throw new ArgumentException($"item: expected one element, got {_shape}");
+        return ElementCount == 1 ? (Device.IsCpu ? *(T*)Data : ToArray<T>()[0]) : throw new ArgumentException($"item: expected one element, got {_shape}");
     }
 
     private void CheckType<T>() where T : unmanaged

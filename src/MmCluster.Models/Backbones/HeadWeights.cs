@@ -7,7 +7,7 @@ namespace MmCluster.Models.Backbones;
 /// <summary>Token embeddings, in the packed form that a tied head multiplies with.</summary>
 internal sealed class TokenEmbedding(Linear table)
 {
-    /// <summary>[T] ids to [T, width] in F32.</summary>
+    /// <summary>[T] ids to [T, width].</summary>
     public Tensor Forward(Tensor ids) => table.Weight.Rows(ids);
 }
 

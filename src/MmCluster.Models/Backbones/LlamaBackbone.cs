@@ -22,7 +22,7 @@ public sealed class LlamaBackbone : IBackbone
         weights = weights.OwnedBy(_owned);
         shard = shard.Within(config.LayerCount);
         _config = config;
-        RopeTable rope = RopeTables.Make(config.Rope, config.MaxLength, _owned);
+        RopeTable rope = RopeTables.Make(config.Rope, config.MaxLength, _owned, weights.Options.Device);
         WeightSource model = weights["model"];
         HeadWeights head = new(weights["lm_head"], model["embed_tokens"], config.VocabularySize, config.HiddenSize, config.TiedEmbeddings, shard, config.LayerCount);
         _embedding = head.Embedding;
@@ -66,7 +66,7 @@ public sealed class LlamaBackbone : IBackbone
     public Tensor Finish(Tensor hidden) => Held(_norm).Forward(hidden);
 
     /// <inheritdoc/>
-    public Tensor Logits(Tensor finished) => Held(_head).Forward(finished);
+    public Tensor Logits(Tensor finished) => Held(_head).ForwardF32(finished);
 
     /// <inheritdoc/>
     public void Dispose() => _owned.Dispose();
@@ -78,8 +78,7 @@ public sealed class LlamaBackbone : IBackbone
 /// <summary>One layer of LLaMA's network.</summary>
 internal sealed class LlamaLayer(LlamaConfig config, RopeTable rope, WeightSource weights, int? window)
 {
-    private readonly int _queries = config.Heads * config.HeadDim;
-    private readonly int _keys = config.KvHeads * config.HeadDim;
+    private readonly AttentionOptions _attention = new() { Window = window };
     private readonly RmsNorm _inputNorm = new(weights["input_layernorm"], config.HiddenSize, config.NormEpsilon);
     private readonly Linear _qkv = Linear.Joined(weights["self_attn"], ["q_proj", "k_proj", "v_proj"], config.HiddenSize,
         [config.Heads * config.HeadDim, config.KvHeads * config.HeadDim, config.KvHeads * config.HeadDim], config.QkvBias);
@@ -93,27 +92,8 @@ internal sealed class LlamaLayer(LlamaConfig config, RopeTable rope, WeightSourc
     public void Forward(Tensor residual, PagedBatch batch, PagedKv kv)
     {
         using var scope = new TensorScope();
-        Tensor attended = Attend(_inputNorm.Forward(residual), batch, kv);
-        Tensor mixed = Mix(_postNorm.AddForward(attended, residual));
-        Ops.Add(residual, mixed, residual);
-    }
-
-    private Tensor Attend(Tensor x, PagedBatch batch, PagedKv kv)
-    {
-        int rows = x.Size(0);
-        Tensor qkv = _qkv.Forward(x);
-        Tensor q = qkv.Slice(1, 0, _queries).Reshape(rows, config.Heads, config.HeadDim);
-        Tensor k = qkv.Slice(1, _queries, _queries + _keys).Reshape(rows, config.KvHeads, config.HeadDim);
-        Tensor v = qkv.Slice(1, _queries + _keys).Reshape(rows, config.KvHeads, config.HeadDim);
-        Ops.RopeAndAppend(q, k, v, rope, kv, batch);
-        return _output.Forward(Ops.PagedAttention(q, kv, batch, new AttentionOptions { Window = window }).Reshape(rows, _queries));
-    }
-
-    private Tensor Mix(Tensor x)
-    {
-        Tensor gateUp = _gateUp.Forward(x);
-        Tensor gate = gateUp.Slice(1, 0, config.IntermediateSize);
-        Tensor up = gateUp.Slice(1, config.IntermediateSize);
-        return _down.Forward(Gated.Multiply(gate, up, config.Activation));
+        Tensor qkv = _qkv.Forward(residual, _inputNorm);
+        _output.AddTo(residual, Ops.RopePagedAttention(qkv, config.Heads, rope, kv, batch, _attention));
+        _down.AddTo(residual, _gateUp.ForwardGated(residual, _postNorm, config.Activation));
     }
 }

@@ -24,7 +24,7 @@ public sealed class OptBackbone : IBackbone
     {
         weights = weights.OwnedBy(_owned);
         shard = shard.Within(config.LayerCount);
-        _offset = _owned.Add(Tensor.Full([1], PositionOffset, DType.I32));
+        _offset = _owned.Add(Tensor.Full([1], PositionOffset, DType.I32, weights.Options.Device));
         WeightSource decoder = weights["model"]["decoder"];
         HeadWeights head = new(weights["lm_head"], decoder["embed_tokens"], config.VocabularySize, config.EmbeddingSize, config.TiedEmbeddings, shard, config.LayerCount);
         (_embedding, _head) = (head.Embedding, head.Head);
@@ -93,7 +93,7 @@ public sealed class OptBackbone : IBackbone
     }
 
     /// <inheritdoc/>
-    public Tensor Logits(Tensor finished) => _head!.Forward(finished);
+    public Tensor Logits(Tensor finished) => _head!.ForwardF32(finished);
 
     /// <inheritdoc/>
     public void Dispose() => _owned.Dispose();
@@ -111,7 +111,6 @@ internal sealed class OptLayer(OptConfig config, WeightSource weights)
 {
     public const float Epsilon = 1e-5f; // LayerNorm's default; the configuration has none
 
-    private readonly int _width = config.HiddenSize;
     private readonly Linear _qkv = Linear.Joined(weights["self_attn"], ["q_proj", "k_proj", "v_proj"], config.HiddenSize,
         [config.HiddenSize, config.HiddenSize, config.HiddenSize], config.Bias);
     private readonly Linear _out = new(weights["self_attn"]["out_proj"], config.HiddenSize, config.HiddenSize, config.Bias);
@@ -136,9 +135,7 @@ internal sealed class OptLayer(OptConfig config, WeightSource weights)
 
     private Tensor Attend(Tensor x, PagedBatch batch, PagedKv kv)
     {
-        Tensor qkv = _qkv.Forward(x).Reshape(x.Size(0), 3, config.Heads, _width / config.Heads);
-        Ops.Append(qkv.Select(1, 1), qkv.Select(1, 2), kv, batch);
-        return _out.Forward(Ops.PagedAttention(qkv.Select(1, 0), kv, batch, new AttentionOptions()).Reshape(x.Shape));
+        return _out.Forward(Ops.RopePagedAttention(_qkv.Forward(x), config.Heads, rope: null, kv, batch, new AttentionOptions()));
     }
 
     private Tensor Mix(Tensor x) => _fc2.Forward(_fc1.Forward(x, config.Activation));

@@ -23,7 +23,8 @@ internal sealed class RelativeBias
         {
             float[] values = new float[buckets * heads];
             stored[0].Read(0, values);
-            _byDistance = weights.Own(Expand(values, buckets, heads));
+            using Tensor table = Expand(values, buckets, heads);
+            _byDistance = weights.Own(table.To(weights.Options.Device));
         });
     }
 

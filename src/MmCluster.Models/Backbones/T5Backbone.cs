@@ -119,7 +119,7 @@ public sealed class T5Backbone : ICrossBackbone
     public Tensor Logits(Tensor finished)
     {
         using var scope = new TensorScope();
-        return scope.Keep(_head.Forward(_config.ScalesOutput ? finished * (1 / MathF.Sqrt(_config.Width)) : finished));
+        return scope.Keep(_head.ForwardF32(_config.ScalesOutput ? finished * (1 / MathF.Sqrt(_config.Width)) : finished));
     }
 
     /// <inheritdoc/>

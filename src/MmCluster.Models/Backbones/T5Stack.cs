@@ -15,13 +15,9 @@ internal sealed class T5FeedForward(T5Config config, WeightSource weights)
 
     public Tensor Forward(Tensor x)
     {
-        Tensor normed = _norm.Forward(x);
-        if (!config.Gated)
-        {
-            return _out.Forward(_in.Forward(normed, config.Activation));
-        }
-        Tensor both = _in.Forward(normed);
-        return _out.Forward(Gated.Multiply(both.Slice(-1, 0, config.IntermediateSize), both.Slice(-1, config.IntermediateSize), config.Activation));
+        return _out.Forward(config.Gated
+            ? _in.ForwardGated(x, _norm, config.Activation)
+            : _in.Forward(_norm.Forward(x), config.Activation));
     }
 }
 
@@ -72,7 +68,7 @@ internal sealed class T5DecoderLayer(T5Config config, WeightSource weights)
     public Tensor Forward(Tensor x, Tensor biasByDistance, BackboneStep step, PagedBatch memory, int layer)
     {
         using var scope = new TensorScope();
-        Tensor h = x + AttendSelf(_selfNorm.Forward(x), biasByDistance, step.Batch, step.Kv[layer]);
+        Tensor h = x + AttendSelf(x, biasByDistance, step.Batch, step.Kv[layer]);
         h += AttendMemory(_crossNorm.Forward(h), memory, step.CrossKv[layer]);
         return scope.Keep(h + _feedForward.Forward(h));
     }
@@ -87,9 +83,9 @@ internal sealed class T5DecoderLayer(T5Config config, WeightSource weights)
 
     private Tensor AttendSelf(Tensor x, Tensor biasByDistance, PagedBatch batch, PagedKv kv)
     {
-        Tensor qkv = _qkv.Forward(x).Reshape(x.Size(0), 3, config.Heads, config.HeadDim);
-        Ops.Append(qkv.Select(1, 1), qkv.Select(1, 2), kv, batch);
-        return _selfOut.Forward(Ops.PagedAttention(qkv.Select(1, 0), kv, batch, new AttentionOptions { Scale = 1, DistanceBias = biasByDistance }).Reshape(x.Size(0), _inner));
+        Tensor qkv = _qkv.Forward(x, _selfNorm);
+        return _selfOut.Forward(Ops.RopePagedAttention(
+            qkv, config.Heads, rope: null, kv, batch, new AttentionOptions { Scale = 1, DistanceBias = biasByDistance }));
     }
 
     private Tensor AttendMemory(Tensor x, PagedBatch memory, PagedKv kv)

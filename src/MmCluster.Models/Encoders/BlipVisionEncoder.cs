@@ -41,8 +41,9 @@ public sealed class BlipVisionEncoder : IEncoder
             throw new ArgumentException($"blip vision: got {input.Shape}, expected [batch, 3, {_config.ImageSize}, {_config.ImageSize}]");
         }
         using var scope = new TensorScope();
-        Tensor classes = _class.Value.Expand([input.Size(0), 1, _config.Width]);
-        Tensor x = Ops.Cat([classes, _patches.Forward(input)], 1) + _positions.Value;
+        Tensor patches = _patches.Forward(input);
+        Tensor classes = _class.Value.To(patches.DType).Expand([input.Size(0), 1, _config.Width]);
+        Tensor x = Ops.Cat([classes, patches], 1) + _positions.Value;
         foreach (BlipLayer layer in _layers)
         {
             Tensor before = x;

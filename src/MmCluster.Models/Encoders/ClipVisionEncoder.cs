@@ -77,7 +77,7 @@ public sealed class ClipVisionEncoder : IEncoder
     {
         using var scope = new TensorScope();
         Tensor patches = _patches.Forward(pixels);
-        Tensor classes = _class.Value.Reshape(1, 1, _config.Width).Expand([pixels.Size(0), 1, _config.Width]);
+        Tensor classes = _class.Value.To(patches.DType).Reshape(1, 1, _config.Width).Expand([pixels.Size(0), 1, _config.Width]);
         return scope.Keep(_preNorm.Forward(Ops.Cat([classes, patches], 1) + _positions.Value));
     }
 }

@@ -44,4 +44,18 @@ internal sealed class Linear
 
     /// <summary>[..., inputs] to [..., outputs].</summary>
     public Tensor Forward(Tensor x, Activation activation = Activation.None) => Ops.Linear(x, Weight, _bias?.Value, activation);
+
+    /// <summary>The same of the normed x.</summary>
+    public Tensor Forward(Tensor x, RmsNorm norm) => Ops.RmsNormLinear(x, norm.Weight, norm.Epsilon, Weight, _bias?.Value);
+
+    /// <summary>The outputs of the normed x are gate and up, side by side: act(gate) up, [..., outputs / 2].</summary>
+    public Tensor ForwardGated(Tensor x, RmsNorm norm, Activation activation) =>
+        Ops.RmsNormGatedLinear(x, norm.Weight, norm.Epsilon, Weight, activation, _bias?.Value);
+
+    /// <summary>Adds the outputs to <paramref name="residual"/> in place.</summary>
+    public void AddTo(Tensor residual, Tensor x) => Ops.LinearAdd(x, Weight, _bias?.Value, residual);
+
+    /// <summary>The outputs in F32 whatever x is: logits.</summary>
+    public Tensor ForwardF32(Tensor x) =>
+        Ops.Linear(x, Weight, _bias?.Value, output: Tensor.Empty(x.Shape.With(-1, Weight.Outputs), DType.F32, x.Device));
 }

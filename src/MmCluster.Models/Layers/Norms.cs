@@ -8,10 +8,11 @@ internal sealed class RmsNorm(WeightSource weights, int size, float epsilon)
 {
     private readonly Parameter _weight = new(weights, "weight", size);
 
-    public Tensor Forward(Tensor x) => x.RmsNorm(_weight.Value, epsilon);
+    public Tensor Weight => _weight.Value;
 
-    /// <summary>Adds <paramref name="x"/> to <paramref name="residual"/> in place and norms the sum.</summary>
-    public Tensor AddForward(Tensor x, Tensor residual) => Ops.AddRmsNorm(x, residual, _weight.Value, epsilon);
+    public float Epsilon => epsilon;
+
+    public Tensor Forward(Tensor x) => x.RmsNorm(Weight, Epsilon);
 }
 
 /// <summary>(x - mean) / std * weight + bias over the last dimension; without weight and bias where the configuration says so.</summary>

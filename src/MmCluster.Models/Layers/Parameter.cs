@@ -13,19 +13,19 @@ internal sealed class Parameter
     public Parameter(WeightSource weights, string name, params ReadOnlySpan<int> shape)
     {
         int[] sizes = shape.ToArray();
-        weights.Declare([name], [[.. sizes.Select(size => (long)size)]], stored => _value = weights.Own(Read(stored, sizes)));
+        weights.Declare([name], [[.. sizes.Select(size => (long)size)]], stored => _value = weights.Own(Read(stored, sizes, weights.Options.Device)));
     }
 
     /// <summary>Declares several vectors that lie one behind the other, such as the biases of a joined product.</summary>
     public Parameter(WeightSource weights, string[] names, int[] lengths)
     {
-        weights.Declare(names, [.. lengths.Select(length => new long[] { length })], stored => _value = weights.Own(Read(stored, [lengths.Sum()])));
+        weights.Declare(names, [.. lengths.Select(length => new long[] { length })], stored => _value = weights.Own(Read(stored, [lengths.Sum()], weights.Options.Device)));
     }
 
     /// <summary>The values; loaded once the loader has run.</summary>
     public Tensor Value => _value ?? throw new UnreachableException("a network is used before its weights are loaded");
 
-    private static Tensor Read(StoredTensor[] stored, int[] shape)
+    private static Tensor Read(StoredTensor[] stored, int[] shape, Device device)
     {
         Tensor value = Tensor.Empty(new Shape(shape));
         Span<float> target = value.AsSpan<float>();
@@ -35,6 +35,13 @@ internal sealed class Parameter
             part.Read(0, target[..count]);
             target = target[count..];
         }
-        return value;
+        if (device.IsCpu)
+        {
+            return value;
+        }
+        using (value)
+        {
+            return value.To(device);
+        }
     }
 }

@@ -14,7 +14,7 @@ internal sealed class PatchEmbedding(WeightSource weights, int channels, int pat
         using var scope = new TensorScope();
         int rows = pixels.Size(2) / patch;
         int columns = pixels.Size(3) / patch;
-        Tensor patches = pixels.Slice(2, 0, rows * patch).Slice(3, 0, columns * patch)
+        Tensor patches = pixels.To(_linear.Weight.Device).To(_linear.Weight.InputType).Slice(2, 0, rows * patch).Slice(3, 0, columns * patch)
             .Reshape(pixels.Size(0), channels, rows, patch, columns, patch)
             .Permute(0, 2, 4, 1, 3, 5)
             .Reshape(pixels.Size(0), rows * columns, channels * patch * patch);

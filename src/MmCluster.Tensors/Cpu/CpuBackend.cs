@@ -1,5 +1,6 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 
 namespace MmCluster.Tensors.Cpu;
 
@@ -26,7 +27,35 @@ internal sealed unsafe partial class CpuBackend : IBackend
         }
     }
 
+    public Storage Allocate(long bytes) => Storage.Allocate(bytes);
+
+    public Storage AllocateZeroed(long bytes) => Storage.AllocateZeroed(bytes);
+
     public void Copy(Tensor source, Tensor destination) => CopyKernels.Copy(source, destination);
+
+    public void Transfer(Tensor source, Tensor destination) =>
+        Buffer.MemoryCopy(source.Data, destination.Data, destination.Bytes, source.Bytes);
+
+    public void Fill(Tensor x, double value)
+    {
+        if (value == 0)
+        {
+            NativeMemory.Clear(x.Data, (nuint)x.Bytes);
+            return;
+        }
+
+        int count = checked((int)x.ElementCount);
+        switch (x.DType)
+        {
+            case DType.F32: new Span<float>(x.Data, count).Fill((float)value); break;
+            case DType.F16: new Span<Half>(x.Data, count).Fill((Half)value); break;
+            case DType.BF16: new Span<ushort>(x.Data, count).Fill(BFloat16.Round((float)value)); break;
+            case DType.I64: new Span<long>(x.Data, count).Fill((long)value); break;
+            case DType.I32: new Span<int>(x.Data, count).Fill((int)value); break;
+            case DType.U8: new Span<byte>(x.Data, count).Fill((byte)value); break;
+            default: new Span<byte>(x.Data, count).Fill(1); break;
+        }
+    }
 
     public void TopK(Tensor x, Tensor values, Tensor indices)
     {

@@ -59,17 +59,7 @@ public static partial class Ops
             throw new ArgumentException($"paged attention: expected q [T, {kv.KvHeads} n, {kv.HeadDim}], got {q.Shape}");
         }
 
-        if (options.AlibiSlopes is { } slopes && (slopes.DType != DType.F32 || slopes.Shape != [q.Shape[1]] || !slopes.IsContiguous))
-        {
-            throw new ArgumentException($"paged attention: slopes must be dense F32 [{q.Shape[1]}], got {slopes}");
-        }
-
-        if (options.DistanceBias is { } distances
-            && (distances.DType != DType.F32 || distances.Rank != 2 || distances.Shape[0] != q.Shape[1] || distances.Shape[1] == 0 || !distances.IsContiguous))
-        {
-            throw new ArgumentException($"paged attention: distance bias must be dense F32 [{q.Shape[1]}, distances], got {distances}");
-        }
-
+        CheckOptions(options, q.Shape[1]);
         CheckBatch(kv, batch, q.Shape[0], options.Causal);
         using Tensor rows = DenseLast("paged attention", q);
         output = AttentionOutput(output, q.Shape, rows, rows);
@@ -78,9 +68,9 @@ public static partial class Ops
     }
 
     /// <summary>Turns q in place, turns k, and puts k and v into the slots of the batch.</summary>
-    /// <param name="q">F32 [T, H, D] with a dense last axis, written in place; a view of a fused projection will do.</param>
-    /// <param name="k">F32 [T, Hkv, D]; not changed.</param>
-    /// <param name="v">F32 [T, Hkv, D]</param>
+    /// <param name="q">[T, H, D] with a dense last axis, written in place; a view of a fused projection will do.</param>
+    /// <param name="k">[T, Hkv, D]; not changed.</param>
+    /// <param name="v">[T, Hkv, D]</param>
     /// <param name="table">Cosines and sines for the positions of the batch.</param>
     /// <param name="kv">Where keys and values go.</param>
     /// <param name="batch">Positions and slots.</param>
@@ -108,7 +98,7 @@ public static partial class Ops
     }
 
     /// <summary>Turns x [T, H, D] by the table's rows at <paramref name="positions"/> (I32 [T]).</summary>
-    /// <param name="x">F32 with a dense last axis.</param>
+    /// <param name="x">Floats (F32 on the processor) with a dense last axis.</param>
     /// <param name="table">Cosines and sines.</param>
     /// <param name="positions">Row of the table for each token.</param>
     /// <param name="output">[T, H, D], may be x; or null.</param>
@@ -123,9 +113,23 @@ public static partial class Ops
         return output;
     }
 
+    private static void CheckOptions(in AttentionOptions options, int heads)
+    {
+        if (options.AlibiSlopes is { } slopes && (slopes.DType != DType.F32 || slopes.Shape != [heads] || !slopes.IsContiguous))
+        {
+            throw new ArgumentException($"paged attention: slopes must be dense F32 [{heads}], got {slopes}");
+        }
+
+        if (options.DistanceBias is { } distances
+            && (distances.DType != DType.F32 || distances.Rank != 2 || distances.Shape[0] != heads || distances.Shape[1] == 0 || !distances.IsContiguous))
+        {
+            throw new ArgumentException($"paged attention: distance bias must be dense F32 [{heads}, distances], got {distances}");
+        }
+    }
+
     private static Tensor AttentionOutput(Tensor? output, in Shape shape, Tensor? q, Tensor other)
     {
-        output = Output("attention", output, shape, DType.F32, other.Device, null);
+        output = Output("attention", output, shape, other.DType, other.Device, null);
         if (q is not null && (q.SharesMemoryWith(output) || other.SharesMemoryWith(output)))
         {
             throw new ArgumentException("attention: the output shares memory with an input");
@@ -136,18 +140,18 @@ public static partial class Ops
             : throw new ArgumentException($"attention: the output's last axis must be dense, got {output}");
     }
 
-    // F32 with a dense last axis: a view where it is that already.
+    // Floats with a dense last axis: a view where it is that already.
     private static Tensor DenseLast(string operation, Tensor x) =>
-        x.DType != DType.F32 ? ToF32(operation, x)
+        x.DType != FloatType(x) ? ToFloat(operation, x)
         : x.Shape[^1] <= 1 || x.Stride(-1) == 1 ? x.View(x.Shape, x.StridesCopy(), x.Offset)
         : x.Clone();
 
     private static void CheckHeads(string operation, Tensor x, int tokens, int heads, int headDim)
     {
-        if (x.Rank != 3 || x.Shape[0] != tokens || x.Shape[1] != heads || x.Shape[2] != headDim || x.DType != DType.F32
+        if (x.Rank != 3 || x.Shape[0] != tokens || x.Shape[1] != heads || x.Shape[2] != headDim || x.DType != FloatType(x)
             || (x.Shape[2] > 1 && x.Stride(2) != 1))
         {
-            throw new ArgumentException($"{operation}: expected F32 [{tokens}, {heads}, {headDim}] with a dense last axis, got {x}");
+            throw new ArgumentException($"{operation}: expected {FloatType(x)} [{tokens}, {heads}, {headDim}] with a dense last axis, got {x}");
         }
     }
 
@@ -161,7 +165,13 @@ public static partial class Ops
 
     private static void CheckIds(string name, Tensor ids, int count, long least, long limit)
     {
-        ReadOnlySpan<int> values = CheckInts(name, ids, [count]);
+        CheckInts(name, ids, [count]);
+        if (!ids.Device.IsCpu)
+        {
+            return; // whoever filled the batch has checked it
+        }
+
+        ReadOnlySpan<int> values = ids.AsReadOnlySpan<int>();
         foreach (int value in values)
         {
             if (value < least || value >= limit)
@@ -171,9 +181,13 @@ public static partial class Ops
         }
     }
 
-    private static ReadOnlySpan<int> CheckInts(string name, Tensor x, Shape shape) => x.DType == DType.I32 && x.Shape == shape && x.IsContiguous
-        ? x.AsReadOnlySpan<int>()
-        : throw new ArgumentException($"{name}: expected dense I32 {shape}, got {x}");
+    private static void CheckInts(string name, Tensor x, Shape shape)
+    {
+        if (x.DType != DType.I32 || x.Shape != shape || !x.IsContiguous)
+        {
+            throw new ArgumentException($"{name}: expected dense I32 {shape}, got {x}");
+        }
+    }
 
     private static void CheckBatch(PagedKv kv, PagedBatch batch, int tokens, bool causal)
     {
@@ -184,13 +198,22 @@ public static partial class Ops
         }
 
         int width = batch.BlockTables.Shape[1];
-        ReadOnlySpan<int> starts = CheckInts("paged batch query starts", batch.QueryStarts, [sequences + 1]);
-        ReadOnlySpan<int> lengths = CheckInts("paged batch sequence lengths", batch.SequenceLengths, [sequences]);
-        ReadOnlySpan<int> tables = CheckInts("paged batch block tables", batch.BlockTables, [sequences, width]);
+        CheckInts("paged batch query starts", batch.QueryStarts, [sequences + 1]);
+        CheckInts("paged batch sequence lengths", batch.SequenceLengths, [sequences]);
+        CheckInts("paged batch block tables", batch.BlockTables, [sequences, width]);
         if (batch.VisibleEnds is { } ends)
         {
             CheckInts("paged batch visible ends", ends, [tokens]);
         }
+
+        if (!batch.QueryStarts.Device.IsCpu)
+        {
+            return; // whoever filled the batch has checked its numbers
+        }
+
+        ReadOnlySpan<int> starts = batch.QueryStarts.AsReadOnlySpan<int>();
+        ReadOnlySpan<int> lengths = batch.SequenceLengths.AsReadOnlySpan<int>();
+        ReadOnlySpan<int> tables = batch.BlockTables.AsReadOnlySpan<int>();
 
         if (starts[0] != 0 || starts[^1] != tokens)
         {

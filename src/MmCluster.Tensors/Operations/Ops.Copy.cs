@@ -9,6 +9,12 @@ public static partial class Ops
     public static Tensor CopyFrom(this Tensor x, Tensor source)
     {
         CheckWritable("copy", x);
+        if (source.Device != x.Device)
+        {
+            Transfer(source, x);
+            return x;
+        }
+
         if (source.Shape == x.Shape)
         {
             x.Device.Backend.Copy(source, x);
@@ -37,6 +43,26 @@ public static partial class Ops
         : dtype.IsQuantized()
         ? throw new ArgumentException($"to: {x.DType} to {dtype}; block formats are made by LinearWeight.Pack")
         : Tensor.Empty(x.Shape, dtype, x.Device).CopyFrom(x);
+
+    /// <summary>The elements on another device: a view where they are there already, else a dense copy.</summary>
+    public static Tensor To(this Tensor x, Device device) => x.Device == device
+        ? x.View(x.Shape, x.StridesCopy(), x.Offset)
+        : Tensor.Empty(x.Shape, x.DType, device).CopyFrom(x);
+
+    // Bytes cross between devices densely; what is to be spread out or converted is that on one of them.
+    private static void Transfer(Tensor source, Tensor destination)
+    {
+        using Tensor dense = source.Contiguous();
+        bool exact = destination.IsContiguous && destination.DType == source.DType && destination.Shape == source.Shape;
+        using Tensor landing = exact
+            ? destination.View(destination.Shape, destination.StridesCopy(), destination.Offset)
+            : Tensor.Empty(dense.Shape, dense.DType, destination.Device);
+        (destination.Device.IsCpu ? source.Device : destination.Device).Backend.Transfer(dense, landing);
+        if (!exact)
+        {
+            destination.CopyFrom(landing);
+        }
+    }
 
     internal static void CheckWritable(string operation, Tensor output)
     {

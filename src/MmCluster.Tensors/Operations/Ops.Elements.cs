@@ -1,6 +1,6 @@
 namespace MmCluster.Tensors;
 
-// Elementwise operations with broadcasting. F16 and BF16 are computed in F32; integers stay integers where both are of one type.
+// Elementwise operations with broadcasting, computed in F32; on a GPU 16-bit floats are read and written as such. Integers stay integers where both are of one type.
 public static partial class Ops
 {
     /// <summary>a + b, broadcast.</summary>
@@ -143,13 +143,14 @@ public static partial class Ops
 
     private static Tensor Unary(UnaryOperation operation, Tensor x, Tensor? output, float a = 0, float b = 0)
     {
-        if (x.DType != DType.F32)
+        DType type = FloatType(x);
+        if (x.DType != type)
         {
-            using Tensor wide = ToF32(Enum.GetName(operation)!, x);
+            using Tensor wide = ToFloat(Enum.GetName(operation)!, x, type);
             return Unary(operation, wide, output, a, b);
         }
 
-        output = Output(Enum.GetName(operation)!, output, x.Shape, DType.F32, x.Device, x);
+        output = Output(Enum.GetName(operation)!, output, x.Shape, type, x.Device, x);
         x.Device.Backend.Unary(operation, x, output, a, b);
         return output;
     }
@@ -158,10 +159,11 @@ public static partial class Ops
     {
         bool compares = operation >= BinaryOperation.Equal;
         bool whole = !a.DType.IsFloat() && a.DType == b.DType && (compares || operation is not (BinaryOperation.Div or BinaryOperation.Pow));
-        if (!whole && (a.DType != DType.F32 || b.DType != DType.F32))
+        DType type = FloatType(a.DType.IsFloat() ? a : b);
+        if (!whole && (a.DType != type || b.DType != type))
         {
-            using Tensor left = ToF32(Enum.GetName(operation)!, a);
-            using Tensor right = ToF32(Enum.GetName(operation)!, b);
+            using Tensor left = ToFloat(Enum.GetName(operation)!, a, type);
+            using Tensor right = ToFloat(Enum.GetName(operation)!, b, type);
             return Binary(operation, left, right, output);
         }
 
@@ -171,7 +173,12 @@ public static partial class Ops
         return output;
     }
 
-    private static Tensor ToF32(string operation, Tensor x) => x.DType.IsQuantized()
+    /// <summary>The type in which an operation reads and gives floats: F32 on the processor; on a GPU x's own, F32 for integers.</summary>
+    internal static DType FloatType(Tensor x) => !x.Device.IsCpu && x.DType.IsFloat() ? x.DType : DType.F32;
+
+    private static Tensor ToFloat(string operation, Tensor x) => ToFloat(operation, x, FloatType(x));
+
+    private static Tensor ToFloat(string operation, Tensor x, DType type) => x.DType.IsQuantized()
         ? throw new ArgumentException($"{operation}: {x.DType} is a weight format; convert with To(DType.F32)")
-        : x.To(DType.F32);
+        : x.To(type);
 }

@@ -1,5 +1,3 @@
-using MmCluster.Tensors.Cpu;
-
 namespace MmCluster.Tensors;
 
 // Joining, picking and placing elements.
@@ -58,33 +56,27 @@ public static partial class Ops
         return result;
     }
 
-    /// <summary>Rows of a table: weight[ids], in F32.</summary>
+    /// <summary>Rows of a table: weight[ids], in F32; on a GPU in the table's type.</summary>
     /// <param name="weight">[V, D] in F32, F16 or BF16.</param>
     /// <param name="ids">I64 or I32 of any shape, each in 0..V-1.</param>
-    /// <param name="output">F32 contiguous [ids…, D] or null.</param>
+    /// <param name="output">Contiguous [ids…, D] or null.</param>
     /// <exception cref="ArgumentException">An id that is no row, or wrong types.</exception>
-    public static unsafe Tensor Embedding(Tensor weight, Tensor ids, Tensor? output = null)
+    public static Tensor Embedding(Tensor weight, Tensor ids, Tensor? output = null)
     {
         if (weight.Rank != 2 || !weight.DType.IsFloat())
         {
             throw new ArgumentException($"embedding: expected a float matrix [V, D], got {weight}");
         }
 
-        using Tensor dense = CheckIndices("embedding", ids, weight.Shape[0]);
+        using Tensor dense = CheckIndices("embedding", ids, weight.Shape[0], weight.Device);
         int width = weight.Shape[1];
-        output = Output("embedding", output, Append(ids.Shape, width), DType.F32, weight.Device);
+        output = Output("embedding", output, Append(ids.Shape, width), FloatType(weight), weight.Device);
         if (!output.IsContiguous)
         {
             throw new ArgumentException($"embedding: the output must be contiguous, got {output}");
         }
 
-        int size = weight.DType.Size();
-        for (long i = 0; i < dense.ElementCount; i++)
-        {
-            byte* row = weight.Data + (ScalarLoops.Read(dense, i) * weight.Stride(0) * size);
-            CopyKernels.Widen(weight.DType, row, weight.Stride(1), output.Pointer<float>() + (i * width), width);
-        }
-
+        weight.Device.Backend.Embedding(weight, dense, output);
         return output;
     }
 
@@ -93,20 +85,16 @@ public static partial class Ops
     public static Tensor IndexSelect(this Tensor x, int axis, Tensor indices, Tensor? output = null)
     {
         axis = x.Shape.Axis(axis);
-        using Tensor dense = CheckIndices("index_select", indices, x.Shape[axis]);
+        using Tensor dense = CheckIndices("index_select", indices, x.Shape[axis], x.Device);
         if (indices.Rank != 1)
         {
             throw new ArgumentException($"index_select: indices must have one axis, got {indices.Shape}");
         }
 
         output = Output("index_select", output, x.Shape.With(axis, indices.Shape[0]), x.DType, x.Device);
-        for (int i = 0; i < indices.Shape[0]; i++)
-        {
-            using Tensor from = x.Select(axis, (int)ScalarLoops.Read(dense, i));
-            using Tensor to = output.Select(axis, i);
-            to.CopyFrom(from);
-        }
-
+        using Tensor from = x.Transpose(0, axis);
+        using Tensor to = output.Transpose(0, axis);
+        x.Device.Backend.SelectRows(from, dense, to);
         return output;
     }
 
@@ -115,7 +103,7 @@ public static partial class Ops
     /// <param name="axis">The axis.</param>
     /// <param name="index">I64 or I32, of x's rank, no longer than x on the other axes.</param>
     /// <exception cref="ArgumentException">Shapes do not fit, or an index outside the axis.</exception>
-    public static unsafe Tensor Gather(this Tensor x, int axis, Tensor index)
+    public static Tensor Gather(this Tensor x, int axis, Tensor index)
     {
         axis = x.Shape.Axis(axis);
         bool fits = index.Rank == x.Rank;
@@ -129,23 +117,9 @@ public static partial class Ops
             throw new ArgumentException($"gather: index {index.Shape} does not fit {x.Shape} along axis {axis}");
         }
 
-        using Tensor dense = CheckIndices("gather", index, x.Shape[axis]);
+        using Tensor dense = CheckIndices("gather", index, x.Shape[axis], x.Device);
         Tensor output = Tensor.Empty(index.Shape, x.DType, x.Device);
-        int size = x.DType.Size();
-        Span<int> at = stackalloc int[Shape.MaxRank];
-        for (long i = 0; i < output.ElementCount; i++)
-        {
-            long rest = i;
-            long offset = 0;
-            for (int a = x.Rank - 1; a >= 0; a--)
-            {
-                (rest, long here) = Math.DivRem(rest, index.Shape[a]);
-                offset += (a == axis ? ScalarLoops.Read(dense, i) : here) * x.Stride(a);
-            }
-
-            new ReadOnlySpan<byte>(x.Data + (offset * size), size).CopyTo(new Span<byte>(output.Data + (i * size), size));
-        }
-
+        x.Device.Backend.Gather(x, axis, dense, output);
         return output;
     }
 
@@ -163,14 +137,9 @@ public static partial class Ops
         }
 
         CheckWritable("scatter_rows", x);
-        using Tensor dense = CheckIndices("scatter_rows", indices, x.Shape[0]);
-        for (int i = 0; i < indices.Shape[0]; i++)
-        {
-            using Tensor from = rows.Select(0, i);
-            using Tensor to = x.Select(0, (int)ScalarLoops.Read(dense, i));
-            to.CopyFrom(from);
-        }
-
+        using Tensor dense = CheckIndices("scatter_rows", indices, x.Shape[0], x.Device);
+        using Tensor near = rows.To(x.Device);
+        x.Device.Backend.ScatterRows(x, dense, near);
         return x;
     }
 

@@ -10,22 +10,13 @@ public static partial class Ops
     /// <param name="weight">[N, K]</param>
     /// <param name="bias">F32 [N] or null.</param>
     /// <param name="activation">Applied to the outputs.</param>
-    /// <param name="output">F32 […, N] with evenly spaced dense rows, not overlapping x; or null.</param>
+    /// <param name="output">[…, N] of x's float type or F32, with evenly spaced dense rows, not overlapping x; or null.</param>
     /// <exception cref="ArgumentException">The inner dimensions differ, or bias or output do not fit.</exception>
     public static Tensor Linear(this Tensor x, LinearWeight weight, Tensor? bias = null, Activation activation = Activation.None, Tensor? output = null)
     {
-        if (x.Rank == 0 || x.Shape[^1] != weight.Inputs)
-        {
-            throw new ArgumentException($"linear: inner dimensions differ, x is {x.Shape}, the weight [{weight.Outputs}, {weight.Inputs}]");
-        }
-
-        if (bias is not null && (bias.Rank != 1 || bias.Shape[0] != weight.Outputs || bias.DType != DType.F32 || !bias.IsContiguous))
-        {
-            throw new ArgumentException($"linear: bias must be dense F32 [{weight.Outputs}], got {bias}");
-        }
-
+        CheckLinear("linear", x, weight, bias);
         using Tensor rows = EvenRows("linear", x);
-        output = Output("linear", output, x.Shape.With(-1, weight.Outputs), DType.F32, x.Device);
+        output = Output("linear", output, x.Shape.With(-1, weight.Outputs), output?.DType == DType.F32 ? DType.F32 : rows.DType, x.Device);
         if (rows.SharesMemoryWith(output) && StridedRange.Overlap(rows, output))
         {
             throw new ArgumentException("linear: the output overlaps the input");
@@ -49,7 +40,7 @@ public static partial class Ops
             throw new ArgumentException($"linear: inner dimensions differ, x is {x.Shape}, the weight {weight.Shape}");
         }
 
-        using LinearWeight packed = LinearWeight.Pack(weight, weight.DType.IsQuantized() ? weight.DType : DType.F32, x.Device);
+        using LinearWeight packed = LinearWeight.Pack(weight, weight.DType.IsQuantized() ? weight.DType : FloatType(weight), x.Device);
         return x.Linear(packed, bias, activation, output);
     }
 
@@ -61,12 +52,33 @@ public static partial class Ops
         return new Shape(dimensions[..(shape.Rank + 1)]);
     }
 
-    /// <summary>The ids as a dense tensor, each checked to lie in 0..limit-1.</summary>
-    internal static Tensor CheckIndices(string operation, Tensor ids, int limit)
+    private static void CheckLinear(string operation, Tensor x, LinearWeight weight, Tensor? bias)
+    {
+        if (x.Rank == 0 || x.Shape[^1] != weight.Inputs)
+        {
+            throw new ArgumentException($"{operation}: inner dimensions differ, x is {x.Shape}, the weight [{weight.Outputs}, {weight.Inputs}]");
+        }
+
+        if (bias is not null && (bias.Rank != 1 || bias.Shape[0] != weight.Outputs || bias.DType != DType.F32 || !bias.IsContiguous))
+        {
+            throw new ArgumentException($"{operation}: bias must be dense F32 [{weight.Outputs}], got {bias}");
+        }
+    }
+
+    /// <summary>
+    /// The ids as a dense tensor on a device. On the processor each is checked to lie in 0..limit-1, before it is moved where that has to be; ids that are on
+    /// a GPU already were checked by whoever put them there.
+    /// </summary>
+    internal static Tensor CheckIndices(string operation, Tensor ids, int limit, Device device)
     {
         if (ids.DType is not (DType.I64 or DType.I32))
         {
             throw new ArgumentException($"{operation}: indices must be I64 or I32, got {ids.DType}");
+        }
+
+        if (!ids.Device.IsCpu)
+        {
+            return ids.Contiguous();
         }
 
         Tensor dense = ids.Contiguous();
@@ -80,6 +92,14 @@ public static partial class Ops
             }
         }
 
-        return dense;
+        if (device.IsCpu)
+        {
+            return dense;
+        }
+
+        using (dense)
+        {
+            return dense.To(device);
+        }
     }
 }

@@ -6,7 +6,7 @@ public static partial class Ops
     /// <summary>Matrix product over the last two axes, the others broadcast. Vectors are not taken: unsqueeze them.</summary>
     /// <param name="a">[…, M, K]</param>
     /// <param name="b">[…, K, N]</param>
-    /// <param name="output">F32 contiguous […, M, N] or null.</param>
+    /// <param name="output">Contiguous […, M, N] of a's float type, or null.</param>
     /// <exception cref="ArgumentException">The inner dimensions differ or the others do not broadcast.</exception>
     public static Tensor MatMul(this Tensor a, Tensor b, Tensor? output = null)
     {
@@ -25,7 +25,7 @@ public static partial class Ops
         Shape right = new(b.Shape.AsSpan()[..^2]);
         Shape batch = BroadcastShape("matmul", left, right);
         Shape shape = Append(Append(batch, a.Shape[^2]), b.Shape[^1]);
-        output = Output("matmul", output, shape, DType.F32, a.Device);
+        output = Output("matmul", output, shape, FloatType(a), a.Device);
         if (!output.IsContiguous || a.SharesMemoryWith(output) || b.SharesMemoryWith(output))
         {
             throw new ArgumentException($"matmul: the output must be contiguous and apart from the inputs, got {output}");

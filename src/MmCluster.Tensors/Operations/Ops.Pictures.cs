@@ -29,9 +29,9 @@ public static partial class Ops
             throw new ArgumentException($"interpolate: expected [N, C, H, W] with pixels and a size, got {x.Shape} to {height} x {width}");
         }
 
-        using Tensor wide = ToF32("interpolate", x);
+        using Tensor wide = ToFloat("interpolate", x);
         using Tensor dense = wide.Contiguous();
-        Tensor output = Tensor.Empty([x.Shape[0], x.Shape[1], height, width], DType.F32, x.Device);
+        Tensor output = Tensor.Empty([x.Shape[0], x.Shape[1], height, width], dense.DType, x.Device);
         x.Device.Backend.Interpolate(dense, output, mode, alignCorners, antialias);
         return output;
     }

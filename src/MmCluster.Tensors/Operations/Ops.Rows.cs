@@ -34,13 +34,13 @@ public static partial class Ops
     }
 
     /// <summary>Adds x to <paramref name="residual"/> in place and returns the RMS norm of the sum.</summary>
-    /// <exception cref="ArgumentException">Shapes differ, or the residual is not F32 with evenly spaced rows.</exception>
+    /// <exception cref="ArgumentException">Shapes differ, or the residual has not x's float type and evenly spaced rows.</exception>
     public static Tensor AddRmsNorm(Tensor x, Tensor residual, Tensor? weight, float eps = 1e-6f, Tensor? output = null)
     {
         CheckPerColumn("add_rms_norm", "weight", weight, x);
-        if (residual.Shape != x.Shape || residual.DType != DType.F32 || !CpuBackend.HasEvenRows(residual))
+        if (residual.Shape != x.Shape || residual.DType != FloatType(x) || !CpuBackend.HasEvenRows(residual))
         {
-            throw new ArgumentException($"add_rms_norm: the residual must be F32 {x.Shape} with even rows, got {residual}");
+            throw new ArgumentException($"add_rms_norm: the residual must be {FloatType(x)} {x.Shape} with even rows, got {residual}");
         }
 
         CheckWritable("add_rms_norm", residual);
@@ -79,7 +79,7 @@ public static partial class Ops
             throw new ArgumentException($"topk: {x.Shape} has no {k} values along its last axis");
         }
 
-        using Tensor wide = ToF32("topk", x);
+        using Tensor wide = ToFloat("topk", x, DType.F32);
         using Tensor dense = wide.Contiguous();
         Tensor values = Tensor.Empty(x.Shape.With(-1, k), DType.F32, x.Device);
         Tensor indices = Tensor.Empty(values.Shape, DType.I64, x.Device);
@@ -124,7 +124,7 @@ public static partial class Ops
             }
         }
 
-        Tensor output = Tensor.Empty(new Shape(kept[..rank]), reduction == Reduction.Argmax ? DType.I64 : DType.F32, x.Device);
+        Tensor output = Tensor.Empty(new Shape(kept[..rank]), reduction == Reduction.Argmax ? DType.I64 : rows.DType, x.Device);
         x.Device.Backend.Reduce(reduction, rows, output);
         return output;
     }
@@ -142,7 +142,7 @@ public static partial class Ops
         return x.Permute(axes[..x.Rank]);
     }
 
-    /// <summary>x in F32 with a dense last axis and evenly spaced rows: a view where it is that already.</summary>
+    /// <summary>x as floats with a dense last axis and evenly spaced rows: a view where it is that already.</summary>
     private static Tensor EvenRows(string operation, Tensor x)
     {
         if (x.Rank == 0)
@@ -150,9 +150,9 @@ public static partial class Ops
             throw new ArgumentException($"{operation}: expected at least one axis, got a scalar");
         }
 
-        if (x.DType != DType.F32)
+        if (x.DType != FloatType(x))
         {
-            return ToF32(operation, x);
+            return ToFloat(operation, x);
         }
 
         return CpuBackend.HasEvenRows(x) ? x.View(x.Shape, x.StridesCopy(), x.Offset) : x.Clone();
@@ -160,7 +160,7 @@ public static partial class Ops
 
     private static Tensor RowOutput(string operation, Tensor? output, Tensor x, Tensor rows)
     {
-        output = Output(operation, output, x.Shape, DType.F32, x.Device, rows);
+        output = Output(operation, output, x.Shape, rows.DType, x.Device, rows);
         return CpuBackend.HasEvenRows(output)
             ? output
             : throw new ArgumentException($"{operation}: the output's rows must be dense and evenly spaced, got {output}");
