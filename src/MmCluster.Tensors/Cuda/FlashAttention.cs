@@ -1,7 +1,7 @@
 namespace MmCluster.Tensors.Cuda;
 
 /// <summary>
-/// Attention of many queries with tensor cores, over the paged cache or over tensors (attention_prefill.cu). What does not fit is refused, and goes the
+/// Attention of many queries with tensor cores, over the paged cache or over tensors (attention_prefill.cu, attention_hopper.cu). What does not fit is refused, and goes the
 /// general way.
 /// </summary>
 internal sealed unsafe class FlashAttention
@@ -15,7 +15,7 @@ internal sealed unsafe class FlashAttention
     internal FlashAttention(CudaContext context)
     {
         _context = context;
-        _kernels = new(key => context.Kernels.Module("attention_prefill", [.. key.Build.Defines, HalfRows.Define(key.DType)])["attention_prefill"]);
+        _kernels = new(key => context.Kernels.Module(key.Build.File, [.. key.Build.Defines, HalfRows.Define(key.DType)])[key.Build.File]);
     }
 
     /// <summary>Attention of a ragged batch over the cache, in which this step's keys and values are already.</summary>
@@ -35,7 +35,7 @@ internal sealed unsafe class FlashAttention
         }
 
         int sequences = batch.SequenceLengths.Shape[0];
-        Build build = Build.Choose(dim, (long)heads * tokens, _context.Properties.Multiprocessors, paged: true, options.SoftCap is not null);
+        Build build = Build.Choose(dim, (long)heads * tokens, _context.Properties, paged: true, options.SoftCap is not null);
         int tiles = (tokens / build.Queries) + sequences; // each sequence's last tile may be part of one
         if (tiles > 65535)
         {
@@ -60,7 +60,7 @@ internal sealed unsafe class FlashAttention
             return false;
         }
 
-        Build build = Build.Choose(dim, (long)batch * heads * queries, _context.Properties.Multiprocessors, paged: false, options.SoftCap is not null);
+        Build build = Build.Choose(dim, (long)batch * heads * queries, _context.Properties, paged: false, options.SoftCap is not null);
         long tiles = (long)batch * ((queries + build.Queries - 1) / build.Queries);
         if (tiles > 65535)
         {
@@ -89,34 +89,37 @@ internal sealed unsafe class FlashAttention
 
     private static bool AreAlike(Tensor k, Tensor v) => k.Stride(0) == v.Stride(0) && k.Stride(1) == v.Stride(1) && k.Stride(2) == v.Stride(2);
 
-    /// <summary>One way to compile attention_prefill.cu, which explains the numbers.</summary>
-    private readonly record struct Build(int HeadDim, int Warps, int RowTiles, int Keys, int MinBlocks, bool Paged, bool SoftCap)
+    /// <summary>One way to compile attention_prefill.cu or attention_hopper.cu, which explain the numbers.</summary>
+    private readonly record struct Build(bool Hopper, int HeadDim, int Warps, int RowTiles, int Keys, int MinBlocks, bool Paged, bool SoftCap)
     {
+        internal string File => Hopper ? "attention_hopper" : "attention_prefill";
+
         internal int Queries => 16 * RowTiles * Warps;
 
         internal int Threads => Warps * 32;
 
-        internal int SharedBytes => (Queries + (4 * Keys)) * (((HeadDim + 15) / 16 * 16) + 8) * 2;
+        internal int SharedBytes => Hopper
+            ? ((Queries + (4 * Keys)) * HeadDim * 2) + 1024 // begins on 1,024 bytes
+            : (Queries + (4 * Keys)) * (((HeadDim + 15) / 16 * 16) + 8) * 2;
 
         internal string[] Defines =>
         [
-            $"-DHEAD_DIM={HeadDim}", $"-DWARPS={Warps}", $"-DROW_TILES={RowTiles}", $"-DKEYS={Keys}", $"-DMIN_BLOCKS={MinBlocks}",
-            $"-DPAGED={(Paged ? 1 : 0)}", $"-DSOFT_CAP={(SoftCap ? 1 : 0)}",
+            $"-DHEAD_DIM={HeadDim}", $"-DKEYS={Keys}", $"-DMIN_BLOCKS={MinBlocks}", $"-DPAGED={(Paged ? 1 : 0)}", $"-DSOFT_CAP={(SoftCap ? 1 : 0)}",
+            .. Hopper ? (ReadOnlySpan<string>)[$"-DWARPGROUPS={Warps / 4}"] : [$"-DWARPS={Warps}", $"-DROW_TILES={RowTiles}"],
         ];
 
-        // From timings on an H100 (bench/MmCluster.Bench.Cuda attention). Two row tiles a warp read keys and values once for 32 queries, and need a GPU full
-        // of them; one row tile gives more blocks.
-        internal static Build Choose(int dim, long rows, int multiprocessors, bool paged, bool softCap)
+        // From timings on an H100 (bench/MmCluster.Bench.Cuda attention). Larger tiles read keys and values less often, and need enough of them to fill the GPU.
+        internal static Build Choose(int dim, long rows, CudaProperties gpu, bool paged, bool softCap)
         {
-            if (dim > 128)
+            bool many = rows >= 128L * 4 * gpu.Multiprocessors;
+            return (gpu.Major == 9, dim) switch
             {
-                return new Build(dim, 8, 1, 32, 1, paged, softCap);
-            }
-
-            bool many = rows >= 128L * 4 * multiprocessors;
-            return dim <= 64
-                ? many ? new Build(dim, 4, 2, 64, 2, paged, softCap) : new Build(dim, 4, 1, 64, 2, paged, softCap)
-                : many ? new Build(dim, 4, 2, 32, 2, paged, softCap) : new Build(dim, 8, 1, 64, 1, paged, softCap);
+                (true, 64) => new Build(true, dim, 8, 1, 128, many ? 2 : 1, paged, softCap),
+                (true, 128) => many ? new Build(true, dim, 8, 1, 64, 2, paged, softCap) : new Build(true, dim, 12, 1, 64, 1, paged, softCap),
+                (_, > 128) => new Build(false, dim, 8, 1, 32, 1, paged, softCap),
+                (_, > 64) => many ? new Build(false, dim, 4, 2, 32, 2, paged, softCap) : new Build(false, dim, 8, 1, 64, 1, paged, softCap),
+                _ => many ? new Build(false, dim, 4, 2, 64, 2, paged, softCap) : new Build(false, dim, 4, 1, 64, 2, paged, softCap),
+            };
         }
     }
 }

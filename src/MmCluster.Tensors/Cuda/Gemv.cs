@@ -69,7 +69,7 @@ internal sealed class Gemv
         Kind kind = options.Gain is null
             ? options.Gated ? Kind.Gated : options.Adds ? Kind.Add : wide ? Kind.Float : Kind.Plain
             : options.Gated ? Kind.NormGated : wide ? Kind.NormFloat : Kind.Norm;
-        var shape = new LaunchShape((rows + rowsABlock - 1) / rowsABlock, build.Warps * 32) { Overlaps = true };
+        var shape = new LaunchShape((rows + rowsABlock - 1) / rowsABlock, build.Warps * 32, options.Gain is null ? 0 : 2 * input.Columns) { Overlaps = true };
         _kernels[(build, kind, x.DType)].Launch(
             _context.Stream, shape, weight, input.Address, options.Gain, options.Bias, y, input.Step, y.Rank > 1 ? y.Stride(-2) : 0L,
             (int)input.Rows, outputs, input.Columns, (int)options.Activation, options.Eps);

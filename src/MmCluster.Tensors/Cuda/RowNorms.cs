@@ -49,7 +49,7 @@ internal sealed class RowNorms(CudaContext context)
         const int Warp = 32 * 8 * VectorsAThread;
         bool isShort = from.Columns <= Warp && from.Rows >= 64;
         int least = (from.Columns + Warp - 1) / Warp * 32;
-        int threads = isShort ? 32 : Math.Max(least, Math.Min((from.Columns / 8 + 31) / 32 * 32, from.Rows >= 1024 ? 128 : 512));
+        int threads = isShort ? 32 : Math.Max(least, Math.Min((from.Columns / 8 + 31) / 32 * 32, from.Rows >= 1024 ? 128 : 256));
         int rows = isShort ? 4 : 1;
         shape = new LaunchShape((from.Rows + rows - 1) / rows, (threads, rows), 0) { Overlaps = true };
         return true;

@@ -1,15 +1,15 @@
 // Activations between two matrix products, 8 neighbours a thread. Grid: (rows, ceil(columns / 8 / blockDim)); columns a multiple of 8.
-#include "activation.cuh"
+#include "fast_activation.cuh"
 
-INLINE u32 gate2(int act, u32 gate, u32 up) { return pack(activate(act, low(gate)) * low(up), activate(act, high(gate)) * high(up)); }
+DI u32 gate2(int act, u32 gate, u32 up) { return pack(activate_fast(low(gate), act) * low(up), activate_fast(high(gate), act) * high(up)); }
 
-INLINE u32 biased2(int act, u32 x, float first, float second) { return pack(activate(act, low(x) + first), activate(act, high(x) + second)); }
+DI u32 biased2(int act, u32 x, float first, float second) { return pack(activate_fast(low(x) + first, act), activate_fast(high(x) + second, act)); }
 
 // y = act(gate) * up; gate and up are [rows, columns], rows a step apart, so halves of one product will do.
 extern "C" __global__ void gated(const u16* gate, const u16* up, i64 step, u16* y, i64 y_step, int columns, int act)
 {
-    wait_previous();
-    launch_next();
+    pdl_launch();
+    pdl_wait();
     const i64 row = blockIdx.x;
     const int at = (blockIdx.y * blockDim.x + threadIdx.x) * 8;
     if (at < columns)
@@ -22,8 +22,8 @@ extern "C" __global__ void gated(const u16* gate, const u16* up, i64 step, u16* 
 // y = act(x + bias); bias [columns] or null. In place is allowed.
 extern "C" __global__ void biased(const u16* x, i64 x_step, const float* bias, u16* y, i64 y_step, int columns, int act)
 {
-    wait_previous();
-    launch_next();
+    pdl_launch();
+    pdl_wait();
     const i64 row = blockIdx.x;
     const int at = (blockIdx.y * blockDim.x + threadIdx.x) * 8;
     if (at < columns)

@@ -10,20 +10,14 @@
 //   outputs [D, 8 heads] = Vᵀ Pᵀ: lane (g, t) has 8 neighbours of every 64 dimensions of values 2t, 2t + 1, 2t + 8, 2t + 9. Two positions make a word
 //   of the A operand by byte permutation, and the scores are already where the B operand wants the probabilities.
 // So neither shared memory nor shuffles lie between the loads and the products, and a group of any size costs what one head costs.
-//
-// The first block's keys and values are loaded before wait_previous(): all but the newest position are older than the previous kernel. For the same
-// reason lengths, tables and slots must have been written two kernels before at the latest.
 #include "rope.cuh"
 
 #ifndef HEAD_DIM
 #define HEAD_DIM 128 // a multiple of 16
 #endif
 #ifndef WARPS
-#define WARPS 4
-#define MIN_BLOCKS 4
-#endif
-#ifndef EARLY_LOADS
-#define EARLY_LOADS 1
+#define WARPS 8
+#define MIN_BLOCKS 2
 #endif
 
 constexpr int D = HEAD_DIM, Block = 16, Heads = 8;
@@ -32,12 +26,12 @@ constexpr float Nothing = -1e30f;     // a score that is not there; finite, so t
 constexpr int KeyWords = D / 8;       // a lane's words of a key: 4 of every 32 dimensions, 2 of 16 left over
 constexpr int ValueWords = D / 16;    // a lane's words of a value: 4 of every 64 dimensions, then 2 of 32, then 1 of 16
 
-INLINE void load16(u32* to, const u16* p) { asm volatile("ld.global.L1::no_allocate.v4.u32 {%0,%1,%2,%3}, [%4];" : "=r"(to[0]), "=r"(to[1]), "=r"(to[2]), "=r"(to[3]) : "l"(p) : "memory"); }
-INLINE void load8(u32* to, const u16* p) { asm volatile("ld.global.L1::no_allocate.v2.u32 {%0,%1}, [%2];" : "=r"(to[0]), "=r"(to[1]) : "l"(p) : "memory"); }
-INLINE void load4(u32* to, const u16* p) { asm volatile("ld.global.L1::no_allocate.u32 %0, [%1];" : "=r"(to[0]) : "l"(p) : "memory"); }
+DI void load16(u32* to, const u16* p) { asm volatile("ld.global.L1::no_allocate.v4.u32 {%0,%1,%2,%3}, [%4];" : "=r"(to[0]), "=r"(to[1]), "=r"(to[2]), "=r"(to[3]) : "l"(p) : "memory"); }
+DI void load8(u32* to, const u16* p) { asm volatile("ld.global.L1::no_allocate.v2.u32 {%0,%1}, [%2];" : "=r"(to[0]), "=r"(to[1]) : "l"(p) : "memory"); }
+DI void load4(u32* to, const u16* p) { asm volatile("ld.global.L1::no_allocate.u32 %0, [%1];" : "=r"(to[0]) : "l"(p) : "memory"); }
 
 // Words of a row for lane t of 4, in the order of the products' k.
-INLINE void load_key(u32 (&w)[KeyWords], const u16* row, int t)
+DI void load_key(u32 (&w)[KeyWords], const u16* row, int t)
 {
 #pragma unroll
     for (int c = 0; c < D / 32; c++)
@@ -51,7 +45,7 @@ INLINE void load_key(u32 (&w)[KeyWords], const u16* row, int t)
 }
 
 // The same of a head of shared memory.
-INLINE void read_query(u32 (&w)[KeyWords], const u16* row, int t)
+DI void read_query(u32 (&w)[KeyWords], const u16* row, int t)
 {
 #pragma unroll
     for (int c = 0; c < D / 32; c++)
@@ -64,7 +58,7 @@ INLINE void read_query(u32 (&w)[KeyWords], const u16* row, int t)
     }
 }
 
-INLINE void load_value(u32 (&w)[ValueWords], const u16* row, int g)
+DI void load_value(u32 (&w)[ValueWords], const u16* row, int g)
 {
 #pragma unroll
     for (int c = 0; c < D / 64; c++)
@@ -82,7 +76,7 @@ INLINE void load_value(u32 (&w)[ValueWords], const u16* row, int g)
 }
 
 // The first of the two dimensions in word i of lane g.
-INLINE int dimension(int i, int g)
+DI int dimension(int i, int g)
 {
     if (i < D / 64 * 4)
     {
@@ -95,8 +89,8 @@ INLINE int dimension(int i, int g)
     return D / 32 * 32 + g * 2;
 }
 
-INLINE u32 both_low(u32 a, u32 b) { return __byte_perm(a, b, 0x5410); }
-INLINE u32 both_high(u32 a, u32 b) { return __byte_perm(a, b, 0x7632); }
+DI u32 both_low(u32 a, u32 b) { return __byte_perm(a, b, 0x5410); }
+DI u32 both_high(u32 a, u32 b) { return __byte_perm(a, b, 0x7632); }
 
 extern "C" __global__ void __launch_bounds__(WARPS * 32, MIN_BLOCKS) attention_decode(
     const u16* q, const u16* k, const u16* v, // [sequences, heads or kv heads, D], rows q_step, k_step, v_step apart
@@ -121,6 +115,13 @@ extern "C" __global__ void __launch_bounds__(WARPS * 32, MIN_BLOCKS) attention_d
     const int split = blockIdx.y, splits = gridDim.y, m = blockIdx.z;
     const int group = heads / kv_heads, tiles = (group + Heads - 1) / Heads, kv_head = blockIdx.x / tiles;
     const int first_head = kv_head * group + blockIdx.x % tiles * Heads, count = min(Heads, group - blockIdx.x % tiles * Heads);
+
+    for (int i = threadIdx.x; i < (Heads - count) * D; i += WARPS * 32)
+    {
+        query[count + i / D][i % D] = 0;
+    }
+    pdl_launch();
+    pdl_wait();
 
     // Blocks of this split, and of this warp: begin + warp, + WARPS, ...
     const int length = lengths[m], newest = length - 1;
@@ -149,24 +150,15 @@ extern "C" __global__ void __launch_bounds__(WARPS * 32, MIN_BLOCKS) attention_d
     };
 
     int block = begin + warp;
-    bool loaded = false;
-    for (int i = threadIdx.x; i < (Heads - count) * D; i += WARPS * 32)
-    {
-        query[count + i / D][i % D] = 0;
-    }
-#if EARLY_LOADS
-    if (block < end && block != last)
+    const bool early = block < end && block != last; // the last block waits for its newest position
+    if (early)
     {
         load_keys(block);
         load_values(block);
-        loaded = true;
     }
-#endif
-    wait_previous();
-    launch_next();
 
     const Rope rope{cos, sin, rotary, interleaved};
-    const int position = length > 0 ? positions[m] : 0;
+    const int position = length > 0 && cos ? positions[m] : 0;
     const u16* own_key = k + m * k_step + kv_head * D;
     for (int i = threadIdx.x; i < (count + 1) * D && length > 0; i += WARPS * 32)
     {
@@ -188,18 +180,18 @@ extern "C" __global__ void __launch_bounds__(WARPS * 32, MIN_BLOCKS) attention_d
         }
         __syncwarp();
     }
-    if (block < end && !loaded)
+    if (block < end && !early)
     {
         load_keys(block);
         load_values(block);
     }
 
-    u32 a[KeyWords];
-    read_query(a, query[g], t);
     float o[ValueWords][4] = {}, top = Nothing, sum = 0;
     for (; block < end; block += WARPS)
     {
         float s[2][4] = {};
+        u32 a[KeyWords]; // read again for every block: kept, it would cost half of the warps that fit
+        read_query(a, query[g], t);
 #pragma unroll
         for (int i = 0; i < KeyWords; i += 2)
         {

@@ -12,7 +12,7 @@
 // Layout. D is padded with zeros to a multiple of 16 in shared memory; rows are Pitch apart, an odd number of 16-byte pieces, so that ldmatrix's eight
 // rows lie in different banks. A row's result depends on its own keys only, in ascending order of tiles at fixed positions: chunked and whole
 // prefill agree bit for bit.
-#include "half.cuh"
+#include "attention.cuh"
 
 #ifndef HEAD_DIM
 #define HEAD_DIM 128
@@ -26,62 +26,21 @@
 #define SOFT_CAP 0
 #endif
 
-constexpr int D = HEAD_DIM, Padded = (D + 15) / 16 * 16, Pitch = Padded + 8, Block = 16, Threads = WARPS * 32;
+constexpr int D = HEAD_DIM, Padded = (D + 15) / 16 * 16, Pitch = Padded + 8, Threads = WARPS * 32;
 constexpr int Queries = 16 * ROW_TILES * WARPS;
 constexpr bool KeepQueries = Padded <= 128 && ROW_TILES == 1 && MIN_BLOCKS == 1; // in registers
-constexpr float Nothing = -1e30f;
 
-INLINE u32 shared_address(const void* p) { return (u32)__cvta_generic_to_shared(p); }
-
-// 16 bytes, or zeros where bytes is 0.
-INLINE void copy16(u32 to, const void* from, int bytes) { asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" :: "r"(to), "l"(from), "r"(bytes)); }
-INLINE void commit() { asm volatile("cp.async.commit_group;"); }
-
-INLINE void load_matrices(u32* r, u32 at)
+DI void load_matrices(u32* r, u32 at)
 {
     asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0,%1,%2,%3}, [%4];" : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3]) : "r"(at));
 }
 
-INLINE void load_transposed(u32* r, u32 at)
+DI void load_transposed(u32* r, u32 at)
 {
     asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0,%1,%2,%3}, [%4];" : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3]) : "r"(at));
 }
 
-INLINE u32 address(u32 base, int row, int column) { return base + (row * Pitch + column) * 2; }
-
-struct Tile
-{
-    int sequence, first; // query of the sequence
-    int start, queries;  // where the sequence's queries begin, and how many there are
-};
-
-// The y-th tile of a ragged batch; sequence < 0 past the last. All threads of a warp take part: a lane counts the tiles of one sequence of 32.
-INLINE Tile find_tile(const int* query_starts, int sequences, int y)
-{
-    const int lane = threadIdx.x & 31;
-    for (int base = 0; base < sequences; base += 32)
-    {
-        const int s = base + lane;
-        const int start = s < sequences ? query_starts[s] : 0, queries = s < sequences ? query_starts[s + 1] - start : 0;
-        const int tiles = (queries + Queries - 1) / Queries;
-        int before = tiles; // of this lane and those below it
-#pragma unroll
-        for (int o = 1; o < 32; o <<= 1)
-        {
-            const int lower = __shfl_up_sync(~0u, before, o);
-            before += lane >= o ? lower : 0;
-        }
-        const u32 found = __ballot_sync(~0u, y < before);
-        if (found)
-        {
-            const int owner = __ffs(found) - 1;
-            const int last = __shfl_sync(~0u, before, owner) - 1; // late tiles first
-            return Tile{base + owner, (last - y) * Queries, __shfl_sync(~0u, start, owner), __shfl_sync(~0u, queries, owner)};
-        }
-        y -= __shfl_sync(~0u, before, 31);
-    }
-    return Tile{-1, 0, 0, 0};
-}
+DI u32 address(u32 base, int row, int column) { return base + (row * Pitch + column) * 2; }
 
 extern "C" __global__ void __launch_bounds__(Threads, MIN_BLOCKS) attention_prefill(
     const u16* q, i64 q_batch, i64 q_step, i64 q_head,
@@ -101,9 +60,9 @@ extern "C" __global__ void __launch_bounds__(Threads, MIN_BLOCKS) attention_pref
     Tile tile;
     if (query_starts)
     {
-        wait_previous();
-        launch_next();
-        tile = find_tile(query_starts, sequences, blockIdx.y);
+        pdl_launch();
+        pdl_wait();
+        tile = find_tile<Queries>(query_starts, sequences, blockIdx.y);
         if (tile.sequence < 0)
         {
             return;
@@ -113,8 +72,8 @@ extern "C" __global__ void __launch_bounds__(Threads, MIN_BLOCKS) attention_pref
     {
         const int tiles = (query_length + Queries - 1) / Queries;
         tile = Tile{(int)blockIdx.y / tiles, (tiles - 1 - (int)blockIdx.y % tiles) * Queries, 0, query_length};
-        wait_previous();
-        launch_next();
+        pdl_launch();
+        pdl_wait();
     }
     const int keys = lengths ? lengths[tile.sequence] : key_length;
     const int rows = min(Queries, tile.queries - tile.first);

@@ -8,10 +8,11 @@
 // Fused in: RMSNorm of x (x g goes into the product, 1 / rms multiplies its result, as it is the same for all k), bias, activation, residual, and
 // act(gate) * up where W holds the gate's rows above the up projection's.
 //
-// The first loads of W are issued before wait_previous(): they do not depend on the previous kernel.
+// The first loads of W are issued before pdl_wait(): they do not depend on the previous kernel. The gain is rounded to the elements' type
+// meanwhile; it lies in dynamic shared memory, 2 K bytes.
 //
 // N is any number, K a multiple of 32; rows of x begin on 16 bytes. Grid: ceil(N / (16 ROW_TILES)), or ceil(N / 2 / (8 ROW_TILES)) for gated.
-#include "activation.cuh"
+#include "fast_activation.cuh"
 
 #ifndef WARPS
 #define WARPS 8       // that split K
@@ -36,7 +37,7 @@ struct Gemv
     float eps;
 };
 
-INLINE void load_chunks(uint4 (&a)[ROW_TILES][2][UNROLL], const u16* const (&row)[ROW_TILES][2], int first, int chunks)
+DI void load_chunks(uint4 (&a)[ROW_TILES][2][UNROLL], const u16* const (&row)[ROW_TILES][2], int first, int chunks)
 {
 #pragma unroll
     for (int u = 0; u < UNROLL; u++)
@@ -51,18 +52,19 @@ INLINE void load_chunks(uint4 (&a)[ROW_TILES][2][UNROLL], const u16* const (&row
     }
 }
 
-INLINE float square_sum(uint4 v)
+DI float square_sum(uint4 v)
 {
     return low(v.x) * low(v.x) + high(v.x) * high(v.x) + low(v.y) * low(v.y) + high(v.y) * high(v.y)
         + low(v.z) * low(v.z) + high(v.z) * high(v.z) + low(v.w) * low(v.w) + high(v.w) * high(v.w);
 }
 
 template <int EPILOGUE, bool NORM>
-INLINE void gemv(const Gemv& p)
+DI void gemv(const Gemv& p)
 {
     constexpr int Tile = 128; // sums of 16 rows and 8 tokens
     __shared__ float sums[WARPS][ROW_TILES * TOKEN_TILES * Tile];
     __shared__ float squares[WARPS][TOKEN_TILES * 8];
+    extern __shared__ __align__(16) u32 gains[]; // [K / 2] words
     const int lane = threadIdx.x & 31, warp = threadIdx.x >> 5, g = lane >> 2, t = lane & 3;
     const int chunks = p.K >> 5, half = p.N >> 1;
 
@@ -83,8 +85,17 @@ INLINE void gemv(const Gemv& p)
     uint4 a[ROW_TILES][2][UNROLL];
     int chunk = warp * UNROLL;
     load_chunks(a, row, chunk, chunks);
-    wait_previous();
-    launch_next();
+    if (NORM)
+    {
+        for (int i = threadIdx.x; i < p.K / 4; i += WARPS * 32)
+        {
+            const float4 gain = ((const float4*)p.gain)[i];
+            *(uint2*)(gains + i * 2) = make_uint2(pack(gain.x, gain.y), pack(gain.z, gain.w));
+        }
+        __syncthreads();
+    }
+    pdl_launch();
+    pdl_wait();
     while (chunk < chunks)
     {
         const int next = chunk + WARPS * UNROLL;
@@ -103,8 +114,7 @@ INLINE void gemv(const Gemv& p)
             uint4 gain = make_uint4(0, 0, 0, 0);
             if (NORM && inside)
             {
-                const float4 first = *(const float4*)(p.gain + k), second = *(const float4*)(p.gain + k + 4);
-                gain = make_uint4(pack(first.x, first.y), pack(first.z, first.w), pack(second.x, second.y), pack(second.z, second.w));
+                gain = *(const uint4*)(gains + k / 2);
             }
 #pragma unroll
             for (int n = 0; n < TOKEN_TILES; n++)
@@ -210,7 +220,7 @@ INLINE void gemv(const Gemv& p)
         if (EPILOGUE == GATED)
         {
             const float up = total(at + 64) * norm + (p.bias ? p.bias[half + out] : 0.f);
-            ((u16*)p.Y)[to] = narrow(activate(p.act, y) * up);
+            ((u16*)p.Y)[to] = narrow(activate_fast(y, p.act) * up);
         }
         else if (EPILOGUE == ADD)
         {
@@ -222,22 +232,22 @@ INLINE void gemv(const Gemv& p)
         }
         else
         {
-            ((u16*)p.Y)[to] = narrow(activate(p.act, y));
+            ((u16*)p.Y)[to] = narrow(activate_fast(y, p.act));
         }
     }
 }
 
-#define KERNEL(name, epilogue, norm) \
+#define GEMV(name, epilogue, norm) \
     extern "C" __global__ void __launch_bounds__(WARPS * 32, MIN_BLOCKS) name( \
         const u16* W, const u16* X, const float* gain, const float* bias, void* Y, i64 x_step, i64 y_step, int M, int N, int K, int act, float eps) \
     { \
         gemv<epilogue, norm>(Gemv{W, X, gain, bias, Y, x_step, y_step, M, N, K, act, eps}); \
     }
 
-KERNEL(gemv, STORE, false)
-KERNEL(gemv_float, FLOAT, false)
-KERNEL(gemv_add, ADD, false)
-KERNEL(gemv_gated, GATED, false)
-KERNEL(gemv_norm, STORE, true)
-KERNEL(gemv_norm_float, FLOAT, true)
-KERNEL(gemv_norm_gated, GATED, true)
+GEMV(gemv, STORE, false)
+GEMV(gemv_float, FLOAT, false)
+GEMV(gemv_add, ADD, false)
+GEMV(gemv_gated, GATED, false)
+GEMV(gemv_norm, STORE, true)
+GEMV(gemv_norm_float, FLOAT, true)
+GEMV(gemv_norm_gated, GATED, true)

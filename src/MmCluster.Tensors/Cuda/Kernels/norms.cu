@@ -6,15 +6,15 @@
 
 constexpr int VECTORS = 4;
 
-INLINE uint4 add8(uint4 a, uint4 b)
+DI uint4 add8(uint4 a, uint4 b)
 {
     return make_uint4(pack(low(a.x) + low(b.x), high(a.x) + high(b.x)), pack(low(a.y) + low(b.y), high(a.y) + high(b.y)),
         pack(low(a.z) + low(b.z), high(a.z) + high(b.z)), pack(low(a.w) + low(b.w), high(a.w) + high(b.w)));
 }
 
-INLINE float sum8(uint4 a) { return low(a.x) + high(a.x) + low(a.y) + high(a.y) + low(a.z) + high(a.z) + low(a.w) + high(a.w); }
+DI float sum8(uint4 a) { return low(a.x) + high(a.x) + low(a.y) + high(a.y) + low(a.z) + high(a.z) + low(a.w) + high(a.w); }
 
-INLINE float squares8(uint4 a, float mean)
+DI float squares8(uint4 a, float mean)
 {
     const float e[8] = {low(a.x), high(a.x), low(a.y), high(a.y), low(a.z), high(a.z), low(a.w), high(a.w)};
     float sum = 0;
@@ -27,21 +27,21 @@ INLINE float squares8(uint4 a, float mean)
 }
 
 // (x - mean) scale gain + bias
-INLINE u32 scale2(u32 x, float2 gain, float2 bias, float mean, float scale)
+DI u32 scale2(u32 x, float2 gain, float2 bias, float mean, float scale)
 {
     return pack((low(x) - mean) * scale * gain.x + bias.x, (high(x) - mean) * scale * gain.y + bias.y);
 }
 
 // Over the threads of a row. Rows of several warps are alone in their block.
-INLINE float row_sum(float x, float* partial) { return blockDim.x == 32 ? warp_sum(x) : block_sum(x, partial); }
+DI float row_sum(float x, float* shared) { return blockDim.x == 32 ? warp_sum(x) : block_sum(x, shared); }
 
 template <bool CENTERED>
-INLINE void norm(const u16* x, i64 x_step, u16* residual, i64 residual_step, const float* gain, const float* bias, u16* y, i64 y_step,
+DI void norm(const u16* x, i64 x_step, u16* residual, i64 residual_step, const float* gain, const float* bias, u16* y, i64 y_step,
     i64 rows, int columns, float eps)
 {
     __shared__ float partial[32];
-    wait_previous();
-    launch_next();
+    pdl_launch();
+    pdl_wait();
     const i64 row = (i64)blockIdx.x * blockDim.y + threadIdx.y;
     if (row >= rows)
     {

@@ -11,7 +11,7 @@ struct Rope
 };
 
 // Element d of a head at x, turned for a position's row of the table.
-INLINE float turned(const Rope& rope, const u16* x, int d, int position)
+DI float turned(const Rope& rope, const u16* x, int d, int position)
 {
     const float own = widen(x[d]);
     if (rope.cos == nullptr || d >= rope.rotary)

@@ -3,7 +3,7 @@
 // length, and half the rotary length unless pairs are neighbours, are multiples of 8. q may be turned in place.
 #include "rope.cuh"
 
-INLINE uint4 turn_first(uint4 x, uint4 y, const float (&c)[8], const float (&s)[8], float sign)
+DI uint4 turn_first(uint4 x, uint4 y, const float (&c)[8], const float (&s)[8], float sign)
 {
     return make_uint4(
         pack(low(x.x) * c[0] + sign * low(y.x) * s[0], high(x.x) * c[1] + sign * high(y.x) * s[1]),
@@ -12,12 +12,12 @@ INLINE uint4 turn_first(uint4 x, uint4 y, const float (&c)[8], const float (&s)[
         pack(low(x.w) * c[6] + sign * low(y.w) * s[6], high(x.w) * c[7] + sign * high(y.w) * s[7]));
 }
 
-INLINE u32 turn_neighbours(u32 x, float c, float s) { return pack(low(x) * c - high(x) * s, high(x) * c + low(x) * s); }
+DI u32 turn_neighbours(u32 x, float c, float s) { return pack(low(x) * c - high(x) * s, high(x) * c + low(x) * s); }
 
 // Item i of a head: how much of it there is, items(), depends on the rotation.
-INLINE int items(const Rope& rope, int dim) { return rope.cos == nullptr || rope.interleaved ? dim / 8 : (dim - rope.rotary / 2) / 8; }
+DI int items(const Rope& rope, int dim) { return rope.cos == nullptr || rope.interleaved ? dim / 8 : (dim - rope.rotary / 2) / 8; }
 
-INLINE void turn_item(const Rope& rope, const u16* x, u16* y, int i, int position)
+DI void turn_item(const Rope& rope, const u16* x, u16* y, int i, int position)
 {
     const int half = rope.rotary / 2;
     if (rope.cos != nullptr && rope.interleaved && i * 8 < rope.rotary)
@@ -52,8 +52,8 @@ extern "C" __global__ void rope_append(
     int heads, int kv_heads, int dim)
 {
     const i64 token = blockIdx.x;
-    wait_previous();
-    launch_next();
+    pdl_launch();
+    pdl_wait();
     const Rope rope{cos, sin, rotary, interleaved};
     const int position = cos ? positions[token] : 0, each = items(rope, dim);
     if (q)
