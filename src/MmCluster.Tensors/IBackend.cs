@@ -89,4 +89,11 @@ internal partial interface IBackend
 
     /// <summary>Resamples x [N, C, H, W] to the size of y; both dense.</summary>
     void Interpolate(Tensor x, Tensor y, InterpolationMode mode, bool alignCorners, bool antialias);
+
+    /// <summary>Fills dense y with normal numbers as <see cref="Tensor.Normal"/> defines them. A device without a kernel for it gets the processor's.</summary>
+    void Normal(Tensor y, ulong seed, float mean, float std)
+    {
+        using Tensor host = Tensor.Normal(y.Shape, seed, mean, std, y.DType);
+        Copy(host, y);
+    }
 }

@@ -10,6 +10,7 @@ internal static class DTypeOption
     {
         ["f32"] = DType.F32,
         ["bf16"] = DType.BF16,
+        ["f16"] = DType.F16,
         ["q8_0"] = DType.Q8_0,
         ["q4_0"] = DType.Q4_0,
     };

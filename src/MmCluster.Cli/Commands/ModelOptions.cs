@@ -1,11 +1,9 @@
 using System.CommandLine;
 using MmCluster.Cli.Hosting;
 using MmCluster.Engine;
-using MmCluster.Engine.Cpu;
 using MmCluster.Engine.Hosting;
 using MmCluster.Models.Catalog;
 using MmCluster.Models.Hub;
-using MmCluster.Tensors;
 
 namespace MmCluster.Cli.Commands;
 
@@ -19,15 +17,8 @@ internal sealed class ModelOptions(string dtype = "bf16")
         Arity = ArgumentArity.ZeroOrOne,
     };
 
-    private readonly Option<string> _dtype = DTypeOption.Create(dtype);
-    private readonly Option<int> _threads = ThreadsOption.Create();
-    private readonly Option<string> _device = DeviceOption.Create();
+    private readonly LoadingOptions _loading = new(dtype);
     private readonly Option<int?> _maxLength = NumberOptions.PositiveOrNone("--max-model-len", "Longest sequence; default: the model's.");
-
-    private readonly Option<long?> _kvBytes = NumberOptions.BytesOrNone(
-        "--kv-cache-memory-bytes", "Memory of the KV cache; default: what --max-num-seqs longest sequences need, at most 40 % of the machine's.");
-
-    private readonly Option<string> _kvDType = KvCacheDTypeOption.Create();
 
     /// <summary>Adds MODEL, which may be left out, and the options.</summary>
     public void AddTo(Command command)
@@ -39,10 +30,8 @@ internal sealed class ModelOptions(string dtype = "bf16")
     /// <summary>Adds the options alone, for a command that takes MODEL in its own way.</summary>
     public void AddOptionsTo(Command command)
     {
-        foreach (Option option in (Option[])[_dtype, _threads, _device, _maxLength, _kvBytes, _kvDType])
-        {
-            command.Add(option);
-        }
+        _loading.AddTo(command);
+        command.Add(_maxLength);
     }
 
     /// <summary>What was written for MODEL, or null.</summary>
@@ -63,20 +52,11 @@ internal sealed class ModelOptions(string dtype = "bf16")
     }
 
     /// <summary>Loads it.</summary>
-    public LocalModel Load(ParseResult parsed, LocatedModel model, EngineOptions engine)
+    public LocalModel Load(ParseResult parsed, LocatedModel model, EngineOptions engine) => LocalModel.Load(model.Folder, new LocalModelOptions
     {
-        Device.Cpu.Threads = parsed.GetValue(_threads);
-        var device = Device.Parse(parsed.GetRequiredValue(_device));
-        return LocalModel.Load(model.Folder, new LocalModelOptions
-        {
-            Card = model.Card,
-            Load = new LoadOptions { Backbone = DTypeOption.Parse(parsed.GetRequiredValue(_dtype)), Device = device },
-            Engine = engine with { MaxModelLength = MaxLength(parsed) },
-            Executor = new CpuExecutorOptions
-            {
-                KvCacheBytes = parsed.GetValue(_kvBytes),
-                KvCacheDType = KvCacheDTypeOption.Parse(parsed.GetRequiredValue(_kvDType)),
-            },
-        });
-    }
+        Card = model.Card,
+        Load = _loading.Load(parsed),
+        Engine = engine with { MaxModelLength = MaxLength(parsed) },
+        Executor = _loading.Executor(parsed),
+    });
 }

@@ -34,6 +34,10 @@ internal static class NumberOptions
     public static Option<double> Share(string name, string description) => Checked(
         new Option<double>(name) { Description = description }, value => value is >= 0 and < 1, "a number from 0 to below 1");
 
+    /// <summary>A share above 0 up to 1.</summary>
+    public static Option<double> Part(string name, double value, string description) => Checked(
+        new Option<double>(name) { Description = description, DefaultValueFactory = _ => value }, value => value is > 0 and <= 1, "a number above 0, at most 1");
+
     /// <summary>Seconds from 0 to a day.</summary>
     public static Option<double> Seconds(string name, double value, string description) => Checked(
         new Option<double>(name) { Description = description, DefaultValueFactory = _ => value }, IsSeconds, "seconds from 0 to 86400");

@@ -26,7 +26,7 @@ public sealed class CpuExecutor : IModelExecutor
     /// <exception cref="ArgumentException">
     /// The backbone lacks layers, or the options leave no room for one sequence, or ask for another KV type than F32, BF16 and Q8_0.
     /// </exception>
-    public CpuExecutor(IBackbone backbone, CpuExecutorOptions options)
+    public CpuExecutor(IBackbone backbone, ExecutorOptions options)
     {
         BackboneSpec spec = backbone.Spec;
         if (!spec.HoldsEmbedding || !spec.HoldsHead)
@@ -36,8 +36,8 @@ public sealed class CpuExecutor : IModelExecutor
         _backbone = backbone;
         _crossBackbone = backbone as ICrossBackbone;
         _description = Describe(spec, options);
-        _kv = [.. Enumerable.Range(0, spec.HeldLayers).Select(_ => new PagedKv(_description.BlockCount, spec.KvHeads, spec.HeadDim, options.KvCacheDType))];
-        _memories = _crossBackbone is null ? null : new CrossMemories(_crossBackbone, _description.MaxSlots, options.KvCacheDType);
+        _kv = [.. Enumerable.Range(0, spec.HeldLayers).Select(_ => new PagedKv(_description.BlockCount, spec.KvHeads, spec.HeadDim, options.KvType))];
+        _memories = _crossBackbone is null ? null : new CrossMemories(_crossBackbone, _description.MaxSlots, options.KvType);
         _slots = new CpuSlot?[_description.MaxSlots];
         _rows = new StepRows(PagedKv.BlockSize, spec.Kind == BackboneKind.PrefixLm, spec.UsesTokenTypes);
         _sampler = new Sampler(spec.VocabularySize);
@@ -81,10 +81,10 @@ public sealed class CpuExecutor : IModelExecutor
         _rows.Dispose();
     }
 
-    private static ExecutorDescription Describe(BackboneSpec spec, CpuExecutorOptions options)
+    private static ExecutorDescription Describe(BackboneSpec spec, ExecutorOptions options)
     {
         int maxLength = Math.Min(spec.MaxLength, options.MaxModelLength ?? int.MaxValue);
-        long blockBytes = PagedKv.BytesABlock(spec.KvHeads, spec.HeadDim, options.KvCacheDType) * spec.HeldLayers;
+        long blockBytes = PagedKv.BytesABlock(spec.KvHeads, spec.HeadDim, options.KvType) * spec.HeldLayers;
         long wanted = (long)options.MaxSlots * ((maxLength + PagedKv.BlockSize - 1) / PagedKv.BlockSize);
         long budget = options.KvCacheBytes ?? (long)(0.4 * GC.GetGCMemoryInfo().TotalAvailableMemoryBytes);
         long blocks = Math.Min(options.KvCacheBytes is null ? wanted : long.MaxValue, budget / blockBytes);
@@ -94,7 +94,7 @@ public sealed class CpuExecutor : IModelExecutor
                 spec.VocabularySize, maxLength, PagedKv.BlockSize, (int)Math.Min(blocks, int.MaxValue / PagedKv.BlockSize), blockBytes, options.MaxSlots,
                 options.MaxBatchedTokens)
             {
-                KvFormat = $"cpu {options.KvCacheDType}",
+                KvFormat = $"cpu {options.KvType}",
                 Kind = spec.Kind switch
                 {
                     BackboneKind.CausalLm => DecoderKind.CausalLm,

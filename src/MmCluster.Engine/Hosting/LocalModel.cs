@@ -1,6 +1,5 @@
 using System.Collections.Immutable;
 using System.Text.Json;
-using MmCluster.Engine.Cpu;
 using MmCluster.Engine.Encoders;
 using MmCluster.Models;
 using MmCluster.Models.Cards;
@@ -37,7 +36,7 @@ public sealed class LocalModel : IAsyncDisposable
             EosTokenIds = eos,
             Vocabulary = tokenizer is null ? null : new TokenizerVocabulary(tokenizer),
         };
-        CpuExecutor executor = new(model.Backbone!, options.Executor with
+        IModelExecutor executor = Executors.Create(model.Backbone!, options.Load.Device, options.Executor with
         {
             MaxSlots = engine.MaxNumSeqs,
             MaxBatchedTokens = engine.MaxNumBatchedTokens,
@@ -86,7 +85,7 @@ public sealed class LocalModel : IAsyncDisposable
         {
             return model.Backbone is null
                 ? throw new InvalidDataException($"{folder}: the model has no language model to run")
-                : new LocalModel(model, ReadTokenizer(model), options);
+                : new LocalModel(model, TokenizerOf(model, options.Load), options);
         }
         catch
         {
@@ -228,8 +227,12 @@ public sealed class LocalModel : IAsyncDisposable
         return new PromptPiece.Media(new MediaInput(key, intake.Positions, id, lease.Features));
     }
 
-    private static Tokenizer? ReadTokenizer(LoadedModel model)
+    private static Tokenizer? TokenizerOf(LoadedModel model, LoadOptions options)
     {
+        if (options.Format == LoadFormat.Dummy)
+        {
+            return DummyTokens.For(model);
+        }
         try
         {
             return PromptBuilder.TokenizerOf(model.Folder, model.Card);

@@ -1,4 +1,3 @@
-using MmCluster.Engine.Cpu;
 using MmCluster.Engine.Encoders;
 using MmCluster.Models.Cards;
 using MmCluster.Models.Catalog;
@@ -18,7 +17,7 @@ public sealed record LocalModelOptions
     public EngineOptions Engine { get; init; } = new();
 
     /// <summary>Sizes of the executor; slots and positions a step follow <see cref="Engine"/>.</summary>
-    public CpuExecutorOptions Executor { get; init; } = new();
+    public ExecutorOptions Executor { get; init; } = new();
 
     /// <summary>Batching and caching of encoders.</summary>
     public EncoderOptions Encoders { get; init; } = new();

@@ -101,6 +101,13 @@ internal sealed class BestLogits
         }
     }
 
+    /// <summary>Drops all but the first <paramref name="count"/> entries and puts those in the order of their ids.</summary>
+    public void KeepInIdOrder(int count)
+    {
+        Count = count;
+        _ids.AsSpan(0, count).Sort(_values.AsSpan(0, count));
+    }
+
     private sealed class Falling : IComparer<float>
     {
         public static Falling Instance { get; } = new();

@@ -12,7 +12,8 @@ internal sealed class Sampler(int vocabulary)
     private const int SumBlock = 256;
 
     private readonly float[] _row = new float[vocabulary];
-    private readonly float[] _weights = new float[vocabulary];
+    private readonly float[] _exponentials = new float[vocabulary];
+    private readonly long[] _weights = new long[vocabulary];
     private readonly BestLogits _best = new();
     private readonly TokenLogprob[] _top = new TokenLogprob[Math.Min(vocabulary, RequestChecks.MaxLogprobs)];
 
@@ -57,64 +58,46 @@ internal sealed class Sampler(int vocabulary)
         {
             throw NoToken(max);
         }
-        double uniform = Philox.Uniform(parameters.Seed, slot.Choice, slot.OutputLength);
+        ulong random = SampleRandom.Bits(parameters.Seed, slot.Choice, slot.OutputLength);
         bool all = (parameters.TopK == 0 || parameters.TopK >= row.Length) && parameters.TopP >= 1 && parameters.MinP == 0;
-        return all ? DrawFromAll(row, max, parameters.Temperature, uniform) : DrawFromBest(row, max, parameters, uniform);
+        return all ? DrawFromAll(row, max, parameters.Temperature, random) : DrawFromBest(row, max, parameters, random);
     }
 
-    private int DrawFromAll(ReadOnlySpan<float> row, float max, float temperature, double uniform)
+    // The first token, by id, whose weight and those before it exceed the goal.
+    private int DrawFromAll(ReadOnlySpan<float> row, float max, float temperature, ulong random)
     {
-        Span<float> weights = Weights(row, max, temperature);
-        double total = 0;
-        for (int start = 0; start < weights.Length; start += SumBlock)
+        long total = TokenWeights.Fill(row, max, temperature, _weights);
+        long goal = (long)SampleRandom.Below(random, (ulong)total);
+        ReadOnlySpan<long> weights = _weights.AsSpan(0, row.Length);
+        int start = 0;
+        for (; start + SumBlock < weights.Length; start += SumBlock)
         {
-            total += TensorPrimitives.Sum<float>(weights[start..Math.Min(start + SumBlock, weights.Length)]);
+            long sum = TensorPrimitives.Sum(weights.Slice(start, SumBlock));
+            if (goal < sum)
+            {
+                break;
+            }
+            goal -= sum;
         }
-        double goal = uniform * total;
-        int last = 0;
-        for (int start = 0; start < weights.Length; start += SumBlock)
+        while (goal >= weights[start])
         {
-            ReadOnlySpan<float> block = weights[start..Math.Min(start + SumBlock, weights.Length)];
-            double sum = TensorPrimitives.Sum(block);
-            if (goal >= sum && start + SumBlock < weights.Length)
-            {
-                goal -= sum;
-                continue;
-            }
-            for (int i = 0; i < block.Length; i++)
-            {
-                last = block[i] > 0 ? start + i : last;
-                goal -= block[i];
-                if (goal < 0 && block[i] > 0)
-                {
-                    return last;
-                }
-            }
+            goal -= weights[start++];
         }
-        // Rounding may leave a crumb behind the last one.
-        return last;
+        return start;
     }
 
-    private int DrawFromBest(ReadOnlySpan<float> row, float max, SamplingParameters parameters, double uniform)
+    private int DrawFromBest(ReadOnlySpan<float> row, float max, SamplingParameters parameters, ulong random)
     {
-        int kept = Keep(row, max, parameters);
+        _best.KeepInIdOrder(Keep(row, max, parameters));
         float temperature = parameters.Temperature;
         ReadOnlySpan<float> values = _best.Values;
-        double total = 0;
-        for (int i = 0; i < kept; i++)
+        long goal = (long)SampleRandom.Below(random, (ulong)Mass(values, max, temperature));
+        int i = 0;
+        for (long weight; goal >= (weight = TokenWeights.Of(values[i], max, temperature)); i++)
         {
-            total += Weight(values[i], max, temperature);
+            goal -= weight;
         }
-        double goal = uniform * total;
-        for (int i = 0; i < kept - 1; i++)
-        {
-            goal -= Weight(values[i], max, temperature);
-            if (goal < 0)
-            {
-                return _best.Ids[i];
-            }
-        }
-        return _best.Ids[kept - 1];
+        return _best.Ids[i];
     }
 
     // Sorts the candidates into _best and says how many of them take part. Each rule keeps a prefix of that order, so the shortest counts.
@@ -122,73 +105,70 @@ internal sealed class Sampler(int vocabulary)
     {
         float temperature = parameters.Temperature;
         bool limited = parameters.TopK > 0 && parameters.TopK < row.Length;
-        double total = double.NaN;
+        long total = 0;
         if (limited)
         {
             _best.Select(row, parameters.TopK);
             // Ties with the k-th best take part, as in the references.
             _best.SelectFrom(row, Math.Max(_best.Worst, float.MinValue));
+            total = parameters.TopP < 1 ? Mass(_best.Values, max, temperature) : 0;
         }
         else if (parameters.TopP < 1)
         {
-            total = TensorPrimitives.Sum<float>(Weights(row, max, temperature));
-            SelectMass(row, max, temperature, parameters.TopP * total);
+            total = TokenWeights.Fill(row, max, temperature, _weights);
+            SelectMass(row, max, temperature, Goal(parameters.TopP, total));
         }
         else
         {
-            _best.SelectFrom(row, max + (temperature * MathF.Log(parameters.MinP)));
+            // A little more than min-p admits: the weights decide.
+            _best.SelectFrom(row, max + (temperature * (MathF.Log(parameters.MinP) - 0.01f)));
         }
         _best.Sort();
         ReadOnlySpan<float> values = _best.Values;
-        int kept = values.Length;
-        if (parameters.TopP < 1)
+        int kept = parameters.TopP < 1 ? PrefixOfMass(values, max, temperature, Goal(parameters.TopP, total)) : values.Length;
+        long least = LeastWeight(parameters);
+        while (kept > 1 && TokenWeights.Of(values[kept - 1], max, temperature) < least)
         {
-            if (limited)
-            {
-                total = 0;
-                foreach (float value in values)
-                {
-                    total += Weight(value, max, temperature);
-                }
-            }
-            kept = PrefixOfMass(values, max, temperature, parameters.TopP * total);
-        }
-        if (parameters.MinP > 0)
-        {
-            while (kept > 1 && Weight(values[kept - 1], max, temperature) < parameters.MinP)
-            {
-                kept--;
-            }
+            kept--;
         }
         return kept;
     }
 
+    /// <summary>The weight that a token must have under min-p.</summary>
+    internal static long LeastWeight(SamplingParameters parameters) => (long)(parameters.MinP * (double)TokenWeights.One);
+
+    private static long Goal(float topP, long total) => (long)Math.Ceiling(topP * (double)total);
+
+    private static long Mass(ReadOnlySpan<float> values, float max, float temperature)
+    {
+        long mass = 0;
+        foreach (float value in values)
+        {
+            mass += TokenWeights.Of(value, max, temperature);
+        }
+        return mass;
+    }
+
     // Candidates for top-p without sorting the vocabulary: everything within a margin of the best that holds enough mass.
-    private void SelectMass(ReadOnlySpan<float> row, float max, float temperature, double goal)
+    private void SelectMass(ReadOnlySpan<float> row, float max, float temperature, long goal)
     {
         for (float margin = 4; ; margin *= 2)
         {
-            float least = max - (margin * temperature);
             bool everything = margin > 200;
-            _best.SelectFrom(row, everything ? float.MinValue : least);
-            double mass = 0;
-            foreach (float value in _best.Values)
-            {
-                mass += Weight(value, max, temperature);
-            }
-            if (mass >= goal || everything)
+            _best.SelectFrom(row, everything ? float.MinValue : max - (margin * temperature));
+            if (everything || Mass(_best.Values, max, temperature) >= goal)
             {
                 return;
             }
         }
     }
 
-    private static int PrefixOfMass(ReadOnlySpan<float> values, float max, float temperature, double goal)
+    private static int PrefixOfMass(ReadOnlySpan<float> values, float max, float temperature, long goal)
     {
-        double mass = 0;
+        long mass = 0;
         for (int i = 0; i < values.Length; i++)
         {
-            mass += Weight(values[i], max, temperature);
+            mass += TokenWeights.Of(values[i], max, temperature);
             if (mass >= goal)
             {
                 return i + 1;
@@ -197,21 +177,13 @@ internal sealed class Sampler(int vocabulary)
         return values.Length;
     }
 
-    private Span<float> Weights(ReadOnlySpan<float> row, float max, float temperature)
-    {
-        Span<float> weights = _weights.AsSpan(0, row.Length);
-        TensorPrimitives.Subtract(row, max, weights);
-        TensorPrimitives.Divide(weights, temperature, weights);
-        TensorPrimitives.Exp<float>(weights, weights);
-        return weights;
-    }
-
-    private static float Weight(float value, float max, float temperature) => MathF.Exp((value - max) / temperature);
-
     private void AddLogprobs(ReadOnlySpan<float> logits, int token, int count, StepResult result)
     {
         float max = TensorPrimitives.Max(logits);
-        float logSum = max + MathF.Log(TensorPrimitives.Sum<float>(Weights(logits, max, 1)));
+        Span<float> exponentials = _exponentials.AsSpan(0, logits.Length);
+        TensorPrimitives.Subtract(logits, max, exponentials);
+        TensorPrimitives.Exp<float>(exponentials, exponentials);
+        float logSum = max + MathF.Log(TensorPrimitives.Sum<float>(exponentials));
         _best.Select(logits, count);
         _best.Sort();
         for (int i = 0; i < _best.Count; i++)

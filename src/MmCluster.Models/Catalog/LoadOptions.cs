@@ -14,6 +14,12 @@ public sealed record LoadOptions
     /// <summary>Format of encoders' and projectors' matrices; null takes the backbone's where that is F32 or BF16, else BF16.</summary>
     public DType? Encoders { get; init; }
 
+    /// <summary>Where values come from. Default: the folder's checkpoint.</summary>
+    public LoadFormat Format { get; init; }
+
+    /// <summary>Which values <see cref="LoadFormat.Dummy"/> makes.</summary>
+    public ulong DummySeed { get; init; }
+
     /// <summary>Where the weights are.</summary>
     public Device Device { get; init; } = Device.Cpu;
 
@@ -36,4 +42,14 @@ public sealed record LoadOptions
         Device = Device,
         Matrices = kind == ComponentKind.Backbone ? Backbone : Encoders ?? (Backbone == DType.F32 ? DType.F32 : DType.BF16),
     };
+}
+
+/// <summary>Where the values of weights come from; the names are those of vLLM's <c>--load-format</c>.</summary>
+public enum LoadFormat
+{
+    /// <summary>The checkpoint in the folder.</summary>
+    Auto,
+
+    /// <summary>Made from a seed: config.json is all that the folder needs. For measuring speed.</summary>
+    Dummy,
 }

@@ -30,6 +30,9 @@ public sealed class LoadedModel : IDisposable
     /// <summary>Ids that begin and end sequences, as the folder's configurations say.</summary>
     public SpecialTokenIds SpecialTokens { get; }
 
+    /// <summary>Bytes of weights read from files.</summary>
+    public long WeightBytes { get; private set; }
+
     /// <summary>The language model, where loaded.</summary>
     public IBackbone? Backbone { get; private set; }
 
@@ -86,7 +89,7 @@ public sealed class LoadedModel : IDisposable
                 string source = component.Weights ?? "";
                 if (!groups.TryGetValue(source, out WeightGroup? group))
                 {
-                    groups[source] = group = new WeightGroup(WeightGroup.FolderOf(folder, component, options), Card.Components.Where(other => (other.Weights ?? "") == source));
+                    groups[source] = group = new WeightGroup(WeightGroup.FolderOf(folder, component, options), Card.Components.Where(other => (other.Weights ?? "") == source), options);
                 }
                 if (options.Components?.Invoke(component) == false)
                 {
@@ -96,7 +99,7 @@ public sealed class LoadedModel : IDisposable
             Declare(groups, options);
             foreach (WeightGroup group in groups.Values)
             {
-                group.Load();
+                WeightBytes += group.Load();
             }
         }
         finally

@@ -11,17 +11,17 @@ internal sealed class WeightGroup : IDisposable
     private readonly List<WeightLoader> _loaders = [];
     private readonly List<string> _prefixes = [];
 
-    public WeightGroup(string folder, IEnumerable<ComponentCard> components)
+    public WeightGroup(string folder, IEnumerable<ComponentCard> components, LoadOptions options)
     {
         _map = components.Aggregate(new KeyMap(), (map, component) => map.Then(component.Keys));
-        _checkpoint = Checkpoint.Open(folder);
+        _checkpoint = options.Format == LoadFormat.Dummy ? Checkpoint.Dummy(folder, options.DummySeed) : Checkpoint.Open(folder);
     }
 
     /// <summary>Where a component's checkpoint is.</summary>
     /// <exception cref="FileNotFoundException">It has weights of its own that are nowhere.</exception>
     public static string FolderOf(string folder, ComponentCard component, LoadOptions options)
     {
-        if (component.Weights is not { } source)
+        if (component.Weights is not { } source || options.Format == LoadFormat.Dummy)
         {
             return folder;
         }
@@ -52,8 +52,8 @@ internal sealed class WeightGroup : IDisposable
     /// <summary>Lets a component's weights stay unread.</summary>
     public void LeaveOut(ComponentCard component) => _prefixes.Add(component.Prefix);
 
-    /// <summary>Reads what was declared.</summary>
-    public void Load() => WeightLoader.Load(_checkpoint, _loaders, _prefixes);
+    /// <summary>Reads what was declared; gives the bytes read from files.</summary>
+    public long Load() => WeightLoader.Load(_checkpoint, _loaders, _prefixes);
 
     public void Dispose() => _checkpoint.Dispose();
 }

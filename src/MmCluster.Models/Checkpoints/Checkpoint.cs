@@ -29,6 +29,16 @@ public sealed class Checkpoint : IDisposable
         _files = files;
     }
 
+    /// <summary>
+    /// A checkpoint without files that has every tensor a network asks for, with values made from <paramref name="seed"/> (vLLM's <c>--load-format dummy</c>).
+    /// </summary>
+    /// <param name="path">The folder of the configuration, for errors.</param>
+    /// <param name="seed">Which values.</param>
+    public static Checkpoint Dummy(string path, ulong seed) => new(path, [], []) { DummySeed = seed };
+
+    /// <summary>The seed of <see cref="Dummy"/>; null when files hold the tensors.</summary>
+    public ulong? DummySeed { get; private init; }
+
     /// <summary>The file or folder it was opened from.</summary>
     public string Path { get; }
 

@@ -1,9 +1,11 @@
+using MmCluster.Tensors;
+
 namespace MmCluster.Models.Checkpoints;
 
 /// <summary>A tensor as a checkpoint file holds it: where its elements lie, not the elements.</summary>
 public sealed class StoredTensor
 {
-    private readonly MappedFile _file;
+    private readonly MappedFile? _file; // null for a tensor that is made up
     private readonly long _offset; // of element 0, in bytes
 
     internal StoredTensor(string key, StoredType type, long[] shape, long[] strides, MappedFile file, long offset)
@@ -15,6 +17,21 @@ public sealed class StoredTensor
         _file = file;
         _offset = offset;
     }
+
+    private StoredTensor(string key, long[] shape, DummyValues made)
+    {
+        Key = key;
+        Type = StoredType.F32;
+        Shape = shape;
+        Strides = DenseStrides(shape);
+        Made = made;
+    }
+
+    /// <summary>A tensor that no file holds, with made-up values.</summary>
+    internal static StoredTensor Dummy(string key, long[] shape, ulong seed) => new(key, shape, DummyValues.For(key, shape, seed));
+
+    /// <summary>How its values are made, when no file holds them.</summary>
+    internal DummyValues? Made { get; }
 
     /// <summary>The name in the file.</summary>
     public string Key { get; }
@@ -28,8 +45,8 @@ public sealed class StoredTensor
     /// <summary>Elements between neighbours along each dimension.</summary>
     public IReadOnlyList<long> Strides { get; }
 
-    /// <summary>The file it lies in.</summary>
-    public string File => _file.Path;
+    /// <summary>The file it lies in; empty when it is made up.</summary>
+    public string File => _file?.Path ?? "";
 
     /// <summary>How many elements.</summary>
     public long ElementCount => Count([.. Shape]);
@@ -79,15 +96,15 @@ public sealed class StoredTensor
         return count;
     }
 
-    /// <summary>The address of element 0.</summary>
-    internal unsafe byte* Pointer => _file.Pointer(_offset);
+    /// <summary>The address of element 0, of a tensor in a file.</summary>
+    internal unsafe byte* Pointer => (_file ?? throw new InvalidOperationException($"'{Key}' lies in no file")).Pointer(_offset);
 
     /// <summary>Drops the resident pages of elements [first, first + count) of a contiguous tensor.</summary>
     internal void Release(long first, long count)
     {
         if (IsContiguous)
         {
-            _file.Release(_offset + (first * Type.Size()), count * Type.Size());
+            _file?.Release(_offset + (first * Type.Size()), count * Type.Size());
         }
     }
 
@@ -113,6 +130,12 @@ public sealed class StoredTensor
     /// <summary>Reads elements [first, first + target.Length), counted row-major, as F32.</summary>
     internal unsafe void Read(long first, Span<float> target)
     {
+        if (Made is { } made)
+        {
+            using Tensor values = made.Make([checked((int)ElementCount)], DType.F32, Device.Cpu);
+            values.AsReadOnlySpan<float>().Slice((int)first, target.Length).CopyTo(target);
+            return;
+        }
         if (IsContiguous)
         {
             Convert(Pointer + (first * Type.Size()), 1, target);

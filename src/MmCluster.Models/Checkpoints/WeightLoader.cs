@@ -47,17 +47,30 @@ public sealed class WeightLoader
 
     internal StoredTensor? Find(string name) => _tensors.GetValueOrDefault(name);
 
-    internal void Declare(string[] names, long[][] shapes, Action<StoredTensor[]> fill) => _declared.Add(new Declaration(names, shapes, fill));
+    internal void Declare(string[] names, long[][] shapes, Action<StoredTensor[]> fill)
+    {
+        if (_checkpoint.DummySeed is { } seed)
+        {
+            foreach ((string name, long[] shape) in names.Zip(shapes))
+            {
+                _tensors.TryAdd(name, StoredTensor.Dummy(name, shape, seed));
+            }
+        }
+        _declared.Add(new Declaration(names, shapes, fill));
+    }
 
     /// <summary>Checks everything declared, then reads it. Call it outside any tensor scope: the tensors live as long as the network.</summary>
+    /// <returns>Bytes read from files.</returns>
     /// <exception cref="InvalidDataException">Listing missing, wrongly shaped and unread tensors.</exception>
-    public void Load() => Load(_checkpoint, [this], []);
+    public long Load() => Load(_checkpoint, [this], []);
 
     /// <summary>Loads what several loaders declared over one checkpoint (parts kept in different formats), strictly over all of them.</summary>
     /// <exception cref="InvalidDataException">Listing missing, wrongly shaped and unread tensors.</exception>
-    internal static void Load(Checkpoint checkpoint, IReadOnlyList<WeightLoader> loaders, IReadOnlyList<string> leftOut)
+    /// <returns>Bytes read from files.</returns>
+    internal static long Load(Checkpoint checkpoint, IReadOnlyList<WeightLoader> loaders, IReadOnlyList<string> leftOut)
     {
         Check(checkpoint, loaders, leftOut);
+        long bytes = 0;
         foreach (WeightLoader loader in loaders)
         {
             foreach (Declaration declaration in loader._declared)
@@ -66,11 +79,13 @@ public sealed class WeightLoader
                 declaration.Fill(tensors);
                 foreach (StoredTensor tensor in tensors)
                 {
+                    bytes += tensor.Made is null ? tensor.Bytes : 0;
                     tensor.Release(0, tensor.ElementCount);
                 }
             }
             loader._declared.Clear();
         }
+        return bytes;
     }
 
     private static void Check(Checkpoint checkpoint, IReadOnlyList<WeightLoader> loaders, IReadOnlyList<string> leftOut)

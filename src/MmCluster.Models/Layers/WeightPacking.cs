@@ -10,9 +10,13 @@ internal static class WeightPacking
     public static LinearWeight Pack(StoredTensor[] stored, WeightOptions options)
     {
         using var scope = new TensorScope();
-        Tensor[] sources = [.. stored.Select(part => View(part).Reshape((int)part.Shape[0], -1))];
+        Tensor[] sources = [.. stored.Select(part => (part.Made is { } made ? Make(part, made, options) : View(part)).Reshape((int)part.Shape[0], -1))];
         return LinearWeight.Pack(sources, options.Matrices, options.Device);
     }
+
+    // Half precision is enough for values that mean nothing, and half of the memory.
+    private static Tensor Make(StoredTensor stored, DummyValues values, WeightOptions options) => values.Make(
+        new Shape([.. stored.Shape.Select(size => checked((int)size))]), options.Matrices == DType.F32 ? DType.F32 : DType.BF16, options.Device);
 
     /// <summary>The tensor over the mapped file; a copy in F32 where its element type or layout is none that tensors have.</summary>
     private static unsafe Tensor View(StoredTensor stored)

@@ -24,4 +24,25 @@ public sealed class LlmBenchmarkTests
         }
         Assert.Equal(16, run.Json.GetProperty("first").GetArrayLength());
     }
+
+    [Theory]
+    [InlineData(4096)]
+    [InlineData(20)]
+    public async Task Made_up_weights_are_measured_in_batches_whatever_fits_in_a_step(int maxTokens)
+    {
+        using var folder = new TemporaryFolder();
+        folder.Write("config.json", """
+            {"architectures":["LlamaForCausalLM"],"model_type":"llama","hidden_size":64,"intermediate_size":96,"num_hidden_layers":2,
+             "num_attention_heads":4,"vocab_size":300,"max_position_embeddings":512,"rms_norm_eps":1e-5,"hidden_act":"silu"}
+            """u8.ToArray());
+        CommandRun run = await CommandRun.WithAsync(
+            "", new() { ["HOME"] = Path.GetTempPath() },
+            "bench", "llm", "--model", folder.Path, "--load-format", "dummy", "--prompt", "30", "--new", "8", "--batch", "3", "--repeat", "2",
+            "--max-num-batched-tokens", $"{maxTokens}", "--json");
+        Assert.Equal((0, ""), (run.Exit, run.Error));
+        foreach (string key in (string[])["prefill_runs", "decode_runs"])
+        {
+            Assert.Equal(2, run.Json.GetProperty(key).EnumerateArray().Count(rate => rate.GetDouble() > 0));
+        }
+    }
 }

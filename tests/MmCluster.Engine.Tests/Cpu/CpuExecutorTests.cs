@@ -159,7 +159,7 @@ public sealed class CpuExecutorTests : IDisposable
         EngineOptions options, int blocks, Dictionary<(ulong, int), float[]>? seen = null, int? failAt = null, DType kv = DType.F32)
     {
         long bytes = PagedKv.BytesABlock(_model.Backbone!.Spec.KvHeads, _model.Backbone.Spec.HeadDim, kv) * _model.Backbone.Spec.LayerCount * blocks;
-        CpuExecutor executor = new(_model.Backbone, new CpuExecutorOptions { MaxSlots = 8, KvCacheBytes = bytes, KvCacheDType = kv });
+        CpuExecutor executor = new(_model.Backbone, new ExecutorOptions { MaxSlots = 8, KvCacheBytes = bytes, KvCacheDType = kv });
         if (seen is not null)
         {
             executor.LogitsSeen = (start, length, row) => Note(seen, (start.Sampling.Seed, length), row);

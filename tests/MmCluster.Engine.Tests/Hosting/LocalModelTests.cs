@@ -70,6 +70,21 @@ public sealed class LocalModelTests
     }
 
     [Fact]
+    public async Task Made_up_weights_need_config_alone_and_answer_a_chat_with_a_picture_in_words()
+    {
+        using TinyFolder folder = TinyFolder.Llava();
+        File.Delete(Path.Combine(folder.Path, "model.safetensors"));
+        File.Delete(Path.Combine(folder.Path, "tokenizer.json"));
+        string config = File.ReadAllText(Path.Combine(folder.Path, "config.json"));
+        File.WriteAllText(Path.Combine(folder.Path, "config.json"), config.Replace("\"vocab_size\":260", "\"vocab_size\":400", StringComparison.Ordinal));
+        await using LocalModel model = LocalModel.Load(folder.Path, Options with { Load = Options.Load with { Format = LoadFormat.Dummy } });
+        (string text, Usage usage) = await Ask(model, "What is this?", TinyFolder.Picture(200, 10, 10));
+        Assert.Equal((text, usage.PromptTokens), ((await Ask(model, "What is this?", TinyFolder.Picture(200, 10, 10))).Text, usage.PromptTokens));
+        Assert.True(usage.PromptTokens > 9 + "What is this?".Length, $"{usage.PromptTokens} prompt tokens");
+        Assert.NotEmpty(text);
+    }
+
+    [Fact]
     public async Task A_picture_is_encoded_once_and_its_tokens_are_not_computed_again()
     {
         using TinyFolder folder = TinyFolder.Llava();

@@ -1,32 +1,47 @@
 using System.Diagnostics;
 using System.Globalization;
 using MmCluster.Engine;
-using MmCluster.Engine.Cpu;
+using MmCluster.Engine.Hosting;
 using MmCluster.Models;
 using MmCluster.Models.Backbones;
 using MmCluster.Models.Cards;
 using MmCluster.Models.Catalog;
-using MmCluster.Tensors;
 
 namespace MmCluster.Cli.Benchmarks.Llm;
 
 /// <summary>What a language model benchmark runs.</summary>
-/// <param name="Folder">Checkpoint; no tokenizer is needed.</param>
-/// <param name="DType">Format that the weights are packed to.</param>
-/// <param name="Prompt">Prompt tokens.</param>
-/// <param name="New">Tokens generated behind the first.</param>
+/// <param name="Folder">Checkpoint, or a config.json alone with made-up weights; no tokenizer is needed.</param>
+/// <param name="Load">Where and how the weights are.</param>
+/// <param name="Executor">How the device is used.</param>
+/// <param name="Prompt">Prompt tokens of a sequence.</param>
+/// <param name="New">Tokens of a sequence generated behind the first.</param>
+/// <param name="Batch">Sequences at once.</param>
 /// <param name="Repeat">Measured runs, after one that is not.</param>
-internal sealed record LlmBenchmarkOptions(string Folder, DType DType, int Prompt, int New, int Repeat)
+internal sealed record LlmBenchmarkOptions(string Folder, LoadOptions Load, ExecutorOptions Executor, int Prompt, int New, int Batch, int Repeat)
 {
-    /// <summary>Format of keys and values.</summary>
-    public DType KvCacheDType { get; init; } = DType.F32;
+    /// <summary>Positions a step; null takes all prompts', at most 8,192.</summary>
+    public int? MaxBatchedTokens { get; init; }
+
+    /// <summary>Positions a step, and at least a prompt's first and every sequence's next.</summary>
+    public int Budget => Math.Max(MaxBatchedTokens ?? (int)Math.Min(8192L, (long)Prompt * Batch), Batch);
+
+    /// <summary>Steps that sequences with a first token go through while others still wait for theirs.</summary>
+    public int Slack => (long)Prompt * Batch <= Budget ? 0 : (int)((long)Prompt * Batch / Math.Max(1, Budget - Batch)) + 2;
 }
 
-/// <summary>Medians over the measured runs.</summary>
+/// <summary>Rates of the measured runs; the single figures are medians.</summary>
 internal sealed record LlmBenchmarkResult(
-    double PrefillTokensPerSecond, double DecodeTokensPerSecond, double LoadSeconds, double PeakRssMegabytes, IReadOnlyList<int> First);
+    IReadOnlyList<double> Prefill, IReadOnlyList<double> Decode, double LoadSeconds, long WeightBytes, double FirstTokenSeconds, double PeakRssMegabytes, IReadOnlyList<int> First)
+{
+    public double PrefillTokensPerSecond => LlmBenchmark.Median(Prefill);
 
-/// <summary>Times a prompt and greedy decoding of one sequence through the engine, as the llama.cpp comparison does it.</summary>
+    public double DecodeTokensPerSecond => LlmBenchmark.Median(Decode);
+}
+
+/// <summary>
+/// Times prompts and greedy decoding through the engine: scheduler, paged KV, sampling and the stream of outputs. Prefill counts from submitting until the
+/// last sequence has its first token; decode counts the steps after that, while all sequences run.
+/// </summary>
 internal static class LlmBenchmark
 {
     private const int ReportedIds = 16;
@@ -34,77 +49,127 @@ internal static class LlmBenchmark
     public static async Task<LlmBenchmarkResult> RunAsync(LlmBenchmarkOptions options, CancellationToken cancellationToken)
     {
         long start = Stopwatch.GetTimestamp();
-        using var model = LoadedModel.Load(options.Folder, new LoadOptions
+        using var model = LoadedModel.Load(options.Folder, options.Load with
         {
-            Backbone = options.DType,
             Components = component => component.Kind == ComponentKind.Backbone,
+            MaxModelLength = Length(options),
         });
         double load = Stopwatch.GetElapsedTime(start).TotalSeconds;
         await using Engine.Engine engine = Start(model, options);
         List<double> prefill = [];
         List<double> decode = [];
         List<int> first = [];
+        double firstToken = 0;
         for (int run = 0; run <= options.Repeat; run++)
         {
-            (double promptSeconds, double newSeconds, List<int> ids) = await OnceAsync(engine, options, run, cancellationToken);
+            Round round = new(options);
+            await round.RunAsync(engine, run, cancellationToken);
+            firstToken = run == 0 ? Stopwatch.GetElapsedTime(start, round.FirstToken).TotalSeconds : firstToken;
             if (run > 0)
             {
-                prefill.Add(options.Prompt / promptSeconds);
-                decode.Add(options.New / newSeconds);
+                prefill.Add((long)options.Batch * options.Prompt / Stopwatch.GetElapsedTime(round.Begin, round.AllBegun).TotalSeconds);
+                decode.Add(round.Decoded / Stopwatch.GetElapsedTime(round.AllBegun, round.End).TotalSeconds);
             }
-            first = ids[..Math.Min(ReportedIds, ids.Count)];
+            first = round.First;
         }
-        return new LlmBenchmarkResult(Median(prefill), Median(decode), load, PeakRss() / 1e6, first);
+        return new LlmBenchmarkResult(prefill, decode, load, model.WeightBytes, firstToken, PeakRss() / 1e6, first[..Math.Min(ReportedIds, first.Count)]);
     }
+
+    private static int Length(LlmBenchmarkOptions options) => options.Prompt + options.New + 1 + options.Slack;
 
     private static Engine.Engine Start(LoadedModel model, LlmBenchmarkOptions options)
     {
-        int length = options.Prompt + options.New + 1;
         IBackbone backbone = model.Backbone ?? throw new MmException(MmErrorCode.InvalidArgument, $"{options.Folder}: the model has no language model to time");
-        var executor = new CpuExecutor(backbone, new CpuExecutorOptions
+        IModelExecutor executor = Executors.Create(backbone, options.Load.Device, options.Executor with
         {
-            MaxSlots = 1,
-            MaxBatchedTokens = Math.Max(options.Prompt, 1),
-            MaxModelLength = length,
-            KvCacheDType = options.KvCacheDType,
+            MaxSlots = options.Batch,
+            MaxBatchedTokens = options.Budget,
+            MaxModelLength = Length(options),
         });
         // A cached prompt would be no prefill.
-        return new Engine.Engine(executor, new EngineOptions { MaxNumSeqs = 1, MaxNumBatchedTokens = Math.Max(options.Prompt, 1), EnablePrefixCaching = false });
+        return new Engine.Engine(executor, new EngineOptions { MaxNumSeqs = options.Batch, MaxNumBatchedTokens = options.Budget, EnablePrefixCaching = false });
     }
 
-    private static async Task<(double PromptSeconds, double NewSeconds, List<int> Ids)> OnceAsync(
-        Engine.Engine engine, LlmBenchmarkOptions options, int run, CancellationToken cancellationToken)
+    /// <summary>One run: all sequences from submitting to their last token.</summary>
+    private sealed class Round(LlmBenchmarkOptions options)
     {
-        int[] prompt = [.. Enumerable.Range(0, options.Prompt).Select(i => i == 0 ? 1 : 259 + (i * 7919 % 600))];
-        List<int> ids = [];
-        long start = Stopwatch.GetTimestamp();
-        long firstToken = start;
-        engine.Submit(new EngineRequest
+        private readonly Dictionary<string, int> _counts = [];
+        private int _begun;
+        private int _ended;
+
+        public long Begin { get; private set; }
+
+        /// <summary>When the first sequence had its first token.</summary>
+        public long FirstToken { get; private set; }
+
+        /// <summary>When the last sequence had its first token.</summary>
+        public long AllBegun { get; private set; }
+
+        /// <summary>When the measured steps behind that were over.</summary>
+        public long End { get; private set; }
+
+        /// <summary>Tokens between the two.</summary>
+        public long Decoded { get; private set; }
+
+        /// <summary>Ids of the first sequence.</summary>
+        public List<int> First { get; } = [];
+
+        public async Task RunAsync(Engine.Engine engine, int run, CancellationToken cancellationToken)
         {
-            Id = run.ToString(CultureInfo.InvariantCulture),
-            Prompt = [new PromptPiece.Tokens(prompt)],
-            Sampling = new SamplingParameters { Temperature = 0, MaxTokens = options.New + 1, IgnoreEos = true },
-        });
-        await foreach (StepOutputs step in engine.ReadSteps(cancellationToken))
+            Begin = Stopwatch.GetTimestamp();
+            for (int i = 0; i < options.Batch; i++)
+            {
+                engine.Submit(Request(run, i, engine.Model.VocabularySize));
+            }
+            await foreach (StepOutputs step in engine.ReadSteps(cancellationToken))
+            {
+                Read(step, $"{run}.0");
+                if (_ended == options.Batch)
+                {
+                    return;
+                }
+            }
+            throw new MmException(MmErrorCode.Internal, "the engine stopped before the benchmark's requests ended");
+        }
+
+        private void Read(StepOutputs step, string first)
         {
+            bool counts = AllBegun != 0 && Decoded < (long)options.Batch * options.New;
             foreach (SequenceOutput output in step.Outputs)
             {
                 if (output.Error is { } error)
                 {
                     throw error;
                 }
-                if (ids.Count == 0 && output.TokenIds.Length > 0)
+                Count(output.RequestId, output.TokenIds.Length);
+                Decoded += counts ? output.TokenIds.Length : 0;
+                _ended += output.Finish is null ? 0 : 1;
+                if (output.RequestId == first)
                 {
-                    firstToken = Stopwatch.GetTimestamp();
-                }
-                ids.AddRange(output.TokenIds.Span);
-                if (output.Finish is not null)
-                {
-                    return (Stopwatch.GetElapsedTime(start, firstToken).TotalSeconds, Stopwatch.GetElapsedTime(firstToken).TotalSeconds, ids);
+                    First.AddRange(output.TokenIds.Span);
                 }
             }
+            End = counts ? Stopwatch.GetTimestamp() : End;
         }
-        throw new MmException(MmErrorCode.Internal, "the engine stopped before the benchmark's request ended");
+
+        private void Count(string id, int tokens)
+        {
+            if (tokens > 0 && _counts.TryAdd(id, tokens))
+            {
+                FirstToken = _begun == 0 ? Stopwatch.GetTimestamp() : FirstToken;
+                AllBegun = ++_begun == options.Batch ? Stopwatch.GetTimestamp() : AllBegun;
+            }
+        }
+
+        private EngineRequest Request(int run, int index, int vocabulary) => new()
+        {
+            Id = string.Create(CultureInfo.InvariantCulture, $"{run}.{index}"),
+            Prompt = [new PromptPiece.Tokens(Prompt(index, vocabulary))],
+            Sampling = new SamplingParameters { Temperature = 0, MaxTokens = options.New + 1 + options.Slack, IgnoreEos = true },
+        };
+
+        private int[] Prompt(int index, int vocabulary) =>
+            [.. Enumerable.Range(0, options.Prompt).Select(i => i == 0 ? 1 : (int)((259 + ((i + (31L * index)) * 7919 % 600)) % vocabulary))];
     }
 
     /// <summary>The middle of <paramref name="values"/>, or the mean of the two in the middle.</summary>

@@ -8,21 +8,23 @@ using MmCluster.Tensors;
 
 namespace MmCluster.Cli.Commands.Bench;
 
-/// <summary><c>mm bench llm</c>: prompt and decoding speed of one sequence.</summary>
+/// <summary><c>mm bench llm</c>: prompt and decoding speed of a batch of sequences, through the engine.</summary>
 internal sealed class BenchLlmCommand : Command
 {
     private readonly Option<string> _model = new("--model") { Description = "Folder, card or ORG/NAME; a tokenizer is not needed.", Required = true };
-    private readonly Option<string> _dtype = DTypeOption.Create();
-    private readonly Option<string> _kvDType = KvCacheDTypeOption.Create();
-    private readonly Option<int> _prompt = NumberOptions.Positive("--prompt", 256, "Prompt tokens.");
-    private readonly Option<int> _new = NumberOptions.Positive("--new", 32, "Tokens generated behind the first.");
-    private readonly Option<int> _threads = ThreadsOption.Create();
+    private readonly LoadingOptions _loading = new();
+    private readonly Option<int> _prompt = NumberOptions.Positive("--prompt", 256, "Prompt tokens of a sequence.");
+    private readonly Option<int> _new = NumberOptions.Positive("--new", 32, "Tokens of a sequence generated behind the first.");
+    private readonly Option<int> _batch = NumberOptions.Positive("--batch", 1, "Sequences at once.");
+    private readonly Option<int?> _maxTokens = NumberOptions.PositiveOrNone("--max-num-batched-tokens", "Positions computed in one step; default: all prompts', at most 8192.");
     private readonly Option<int> _repeat = NumberOptions.Positive("--repeat", 3, "Measured runs, after one that is not.");
 
     public BenchLlmCommand(CommandContext context)
         : base("llm", "Measure a language model's prompt and decoding speed.")
     {
-        foreach (Option option in (Option[])[_model, _dtype, _kvDType, _prompt, _new, _threads, _repeat])
+        Add(_model);
+        _loading.AddTo(this);
+        foreach (Option option in (Option[])[_prompt, _new, _batch, _maxTokens, _repeat])
         {
             Add(option);
         }
@@ -31,39 +33,44 @@ internal sealed class BenchLlmCommand : Command
 
     private async Task<int> RunAsync(ParseResult parsed, CommandContext context, CancellationToken cancellationToken)
     {
-        Device.Cpu.Threads = parsed.GetValue(_threads);
         var locator = new ModelLocator(context.Cards, LocalStore.FromEnvironment(context.Environment));
         LocatedModel model = locator.Locate(parsed.GetRequiredValue(_model));
-        string dtype = parsed.GetRequiredValue(_dtype);
-        string kvDType = parsed.GetRequiredValue(_kvDType);
-        LlmBenchmarkResult result = await LlmBenchmark.RunAsync(
-            new LlmBenchmarkOptions(
-                model.Folder, DTypeOption.Parse(dtype), parsed.GetValue(_prompt), parsed.GetValue(_new), parsed.GetValue(_repeat))
-            {
-                KvCacheDType = KvCacheDTypeOption.Parse(kvDType),
-            },
-            cancellationToken);
+        LlmBenchmarkOptions options = new(
+            model.Folder, _loading.Load(parsed), _loading.Executor(parsed), parsed.GetValue(_prompt), parsed.GetValue(_new), parsed.GetValue(_batch), parsed.GetValue(_repeat))
+        {
+            MaxBatchedTokens = parsed.GetValue(_maxTokens),
+        };
+        LlmBenchmarkResult result = await LlmBenchmark.RunAsync(options, cancellationToken);
         if (parsed.GetValue(GlobalOptions.Json))
         {
-            await context.Out.WriteLineAsync(JsonLine.Of(new
-            {
-                engine = "mmcluster",
-                model = model.Name,
-                dtype,
-                kv_cache_dtype = kvDType,
-                threads = Device.Cpu.Threads,
-                prompt = parsed.GetValue(_prompt),
-                prefill_tok_s = Math.Round(result.PrefillTokensPerSecond, 2),
-                decode_tok_s = Math.Round(result.DecodeTokensPerSecond, 2),
-                load_s = Math.Round(result.LoadSeconds, 3),
-                peak_rss_mb = Math.Round(result.PeakRssMegabytes, 1),
-                first = result.First,
-            }));
+            await context.Out.WriteLineAsync(JsonLine.Of(Describe(model.Name, _loading.DType(parsed), _loading.KvDType(parsed), options, result)));
             return ExitCodes.Done;
         }
         await context.Out.WriteLineAsync(string.Create(
             CultureInfo.InvariantCulture,
-            $"prefill {result.PrefillTokensPerSecond:0.0} tok/s, decode {result.DecodeTokensPerSecond:0.0} tok/s, loaded in {result.LoadSeconds:0.00} s, peak {result.PeakRssMegabytes:0} MB"));
+            $"prefill {result.PrefillTokensPerSecond:0.0} tok/s, decode {result.DecodeTokensPerSecond:0.0} tok/s, loaded in {result.LoadSeconds:0.00} s, first token after {result.FirstTokenSeconds:0.00} s, peak {result.PeakRssMegabytes:0} MB"));
         return ExitCodes.Done;
     }
+
+    private static object Describe(string model, string dtype, string kvDType, LlmBenchmarkOptions options, LlmBenchmarkResult result) => new
+    {
+        engine = "mmcluster",
+        model,
+        dtype,
+        kv_cache_dtype = kvDType,
+        device = options.Load.Device.ToString(),
+        threads = Device.Cpu.Threads,
+        prompt = options.Prompt,
+        @new = options.New,
+        batch = options.Batch,
+        prefill_tok_s = Math.Round(result.PrefillTokensPerSecond, 2),
+        decode_tok_s = Math.Round(result.DecodeTokensPerSecond, 2),
+        prefill_runs = result.Prefill.Select(rate => Math.Round(rate, 2)),
+        decode_runs = result.Decode.Select(rate => Math.Round(rate, 2)),
+        load_s = Math.Round(result.LoadSeconds, 3),
+        weight_bytes = result.WeightBytes,
+        first_token_s = Math.Round(result.FirstTokenSeconds, 3),
+        peak_rss_mb = Math.Round(result.PeakRssMegabytes, 1),
+        first = result.First,
+    };
 }

@@ -1,10 +1,10 @@
-namespace MmCluster.Engine.Sampling;
+namespace MmCluster.Tensors;
 
 /// <summary>
 /// Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011): random numbers as a function of a counter, so that no state
 /// has to survive a preemption, a replay or another device's turn.
 /// </summary>
-internal static class Philox
+public static class Philox
 {
     /// <summary>Four words for a counter under a key.</summary>
     public static (uint X0, uint X1, uint X2, uint X3) Next(uint c0, uint c1, uint c2, uint c3, ulong key)
@@ -19,13 +19,7 @@ internal static class Philox
             k0 += 0x9E3779B9;
             k1 += 0xBB67AE85;
         }
-        return (c0, c1, c2, c3);
-    }
 
-    /// <summary>A number in [0, 1), 53 bits fine, for an output position of a choice: counter (position, choice, 0, 0).</summary>
-    public static double Uniform(ulong seed, int choice, int position)
-    {
-        (uint high, uint low, _, _) = Next((uint)position, (uint)choice, 0, 0, seed);
-        return (((ulong)high << 21) | (low >> 11)) * (1.0 / (1UL << 53));
+        return (c0, c1, c2, c3);
     }
 }
