@@ -46,6 +46,8 @@ public static class TestSilo
         silo.UseSiloMetadata(new Dictionary<string, string> { ["mm.role"] = role });
         silo.AddPlacementDirector<HintPlacement, HintDirector>();
         silo.Services.AddPlacementFilter<CpuFilterStrategy, CpuFilterDirector>(ServiceLifetime.Singleton);
+        silo.Services.AddPlacementFilter<RoleFilterStrategy, RoleFilterDirector>(ServiceLifetime.Transient);
+        silo.Services.AddPlacementFilter<ForgetfulFilterStrategy, ForgetfulFilterDirector>(ServiceLifetime.Transient);
         silo.Services.AddPlacementFilter<NobodyFilterStrategy, NobodyFilterDirector>(ServiceLifetime.Singleton);
     }
 }

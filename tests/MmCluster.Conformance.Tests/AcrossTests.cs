@@ -72,6 +72,14 @@ public sealed class AcrossTests(ProcessCluster cluster)
     }
 
     [Fact]
+    public async Task A_filters_settings_reach_its_director_through_the_grain_types_properties_alone()
+    {
+        string cpu = cluster.Silos[2].Address.ToParsableString();
+        Assert.All(await Task.WhenAll(Enumerable.Range(0, 12).Select(i => cluster.Client.GetGrain<ISetFilterGrain>($"s{i}").Where())), where => Assert.Equal(cpu, where));
+        Assert.All(await Task.WhenAll(Enumerable.Range(0, 12).Select(i => cluster.Client.GetGrain<ILostFilterGrain>($"l{i}").Where())), where => Assert.NotEqual(cpu, where));
+    }
+
+    [Fact]
     public async Task Filters_that_leave_no_silo_fail_the_call() =>
         await Assert.ThrowsAnyAsync<OrleansException>(() => cluster.Client.GetGrain<IImpossibleGrain>("nowhere").Where());
 

@@ -1,9 +1,13 @@
+using System.Globalization;
 using Orleans.Metadata;
 using Orleans.Runtime.Placement;
 
 namespace Orleans.Runtime
 {
-    /// <summary>What an <see cref="IPlacementDirector"/> is registered for.</summary>
+    /// <summary>
+    /// What an <see cref="IPlacementDirector"/> is registered for. The director gets an object made with the constructor
+    /// without parameters, not the attribute's own.
+    /// </summary>
     public abstract class PlacementStrategy
     {
         /// <summary>Called by derived classes.</summary>
@@ -27,14 +31,33 @@ namespace Orleans.Runtime
 
 namespace Orleans.Placement
 {
-    /// <summary>What an <see cref="IPlacementFilterDirector"/> is registered for. Derived classes have a constructor without parameters.</summary>
+    /// <summary>
+    /// What an <see cref="IPlacementFilterDirector"/> is registered for. The director gets an object made with the constructor
+    /// without parameters, not the attribute's own: settings go through the grain type's properties, out by
+    /// <see cref="GetAdditionalGrainProperties"/> and in by <see cref="AdditionalInitialize"/>.
+    /// </summary>
     public abstract class PlacementFilterStrategy
     {
+        private const string OrderKey = "order";
+
         /// <summary>A filter at place <paramref name="order"/>; the least comes first.</summary>
         protected PlacementFilterStrategy(int order) => Order = order;
 
         /// <summary>The place among the filters of the grain.</summary>
-        public int Order { get; }
+        public int Order { get; private set; }
+
+        /// <summary>Reads what <see cref="PopulateGrainProperties"/> wrote.</summary>
+        public void Initialize(GrainProperties properties)
+        {
+            Order = int.TryParse(GetPlacementFilterGrainProperty(OrderKey, properties), CultureInfo.InvariantCulture, out int order) ? order
+                : throw new ArgumentException("Invalid order property value.", nameof(properties));
+            AdditionalInitialize(properties);
+        }
+
+        /// <summary>Reads what <see cref="GetAdditionalGrainProperties"/> gave.</summary>
+        public virtual void AdditionalInitialize(GrainProperties properties)
+        {
+        }
 
         /// <summary>Writes the filter into the grain type's properties.</summary>
         public void PopulateGrainProperties(
@@ -43,11 +66,16 @@ namespace Orleans.Placement
             string name = GetType().Name;
             properties[GrainPropertyNames.PlacementFilter] =
                 properties.TryGetValue(GrainPropertyNames.PlacementFilter, out string? others) ? $"{others},{name}" : name;
+            properties[$"{name}.{OrderKey}"] = Order.ToString(CultureInfo.InvariantCulture);
             foreach (KeyValuePair<string, string> property in GetAdditionalGrainProperties(services, grainClass, grainType, properties))
             {
-                properties[$"{GrainPropertyNames.PlacementFilter}.{name}.{property.Key}"] = property.Value;
+                properties[$"{name}.{property.Key}"] = property.Value;
             }
         }
+
+        /// <summary>The property <paramref name="key"/> of this filter, or null.</summary>
+        protected string? GetPlacementFilterGrainProperty(string key, GrainProperties properties) =>
+            properties.Values.GetValueOrDefault($"{GetType().Name}.{key}");
 
         /// <summary>More properties that a derived class needs.</summary>
         protected virtual IEnumerable<KeyValuePair<string, string>> GetAdditionalGrainProperties(

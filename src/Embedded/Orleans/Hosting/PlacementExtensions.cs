@@ -27,13 +27,29 @@ namespace Orleans.Hosting
         /// <summary>Has grains of <typeparamref name="TStrategy"/> placed by <typeparamref name="TDirector"/>.</summary>
         public static void AddPlacementDirector<TStrategy, TDirector>(this IServiceCollection services)
             where TStrategy : PlacementStrategy, new()
-            where TDirector : class, IPlacementDirector =>
+            where TDirector : class, IPlacementDirector => services.AddPlacementDirector<TStrategy, TDirector>(ServiceLifetime.Singleton);
+
+        /// <summary>Has grains of <typeparamref name="TStrategy"/> placed by <typeparamref name="TDirector"/>.</summary>
+        public static void AddPlacementDirector<TStrategy, TDirector>(this IServiceCollection services, ServiceLifetime strategyLifetime)
+            where TStrategy : PlacementStrategy
+            where TDirector : class, IPlacementDirector
+        {
+            services.Add(ServiceDescriptor.DescribeKeyed(typeof(PlacementStrategy), typeof(TStrategy).Name, typeof(TStrategy), strategyLifetime));
             services.AddKeyedSingleton<IPlacementDirector, TDirector>(typeof(TStrategy));
+        }
 
         /// <summary>Has grains of <typeparamref name="TStrategy"/> placed by what <paramref name="createDirector"/> makes.</summary>
         public static void AddPlacementDirector<TStrategy>(this IServiceCollection services, Func<IServiceProvider, IPlacementDirector> createDirector)
-            where TStrategy : PlacementStrategy, new() =>
+            where TStrategy : PlacementStrategy, new() => services.AddPlacementDirector<TStrategy>(createDirector, ServiceLifetime.Singleton);
+
+        /// <summary>Has grains of <typeparamref name="TStrategy"/> placed by what <paramref name="createDirector"/> makes.</summary>
+        public static void AddPlacementDirector<TStrategy>(
+            this IServiceCollection services, Func<IServiceProvider, IPlacementDirector> createDirector, ServiceLifetime strategyLifetime)
+            where TStrategy : PlacementStrategy
+        {
+            services.Add(ServiceDescriptor.DescribeKeyed(typeof(PlacementStrategy), typeof(TStrategy).Name, typeof(TStrategy), strategyLifetime));
             services.AddKeyedSingleton(typeof(TStrategy), (provider, _) => createDirector(provider));
+        }
     }
 }
 
@@ -47,7 +63,7 @@ namespace Orleans.Placement
             where TFilter : PlacementFilterStrategy
             where TDirector : class, IPlacementFilterDirector
         {
-            _ = strategyLifetime; // strategies are the attributes' own objects here
+            services.Add(ServiceDescriptor.DescribeKeyed(typeof(PlacementFilterStrategy), typeof(TFilter).Name, typeof(TFilter), strategyLifetime));
             return services.AddKeyedSingleton<IPlacementFilterDirector, TDirector>(typeof(TFilter));
         }
     }

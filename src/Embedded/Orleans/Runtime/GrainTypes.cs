@@ -7,8 +7,8 @@ using Orleans.Serialization;
 
 namespace Orleans.Runtime;
 
-/// <summary>A grain class and what its attributes say.</summary>
-internal sealed record GrainClass(Type Class, GrainType Type, GrainProperties Properties, PlacementStrategy Placement, PlacementFilterStrategy[] Filters)
+/// <summary>A grain class and what its attributes say. The silo that places makes the strategy anew from the properties.</summary>
+internal sealed record GrainClass(Type Class, GrainType Type, GrainProperties Properties, PlacementStrategy Placement)
 {
     public bool IsReentrant { get; } = Properties.Values.ContainsKey(GrainPropertyNames.Reentrant);
 
@@ -44,9 +44,7 @@ internal sealed class GrainTypes
                 attribute.Populate(services, type, name, properties);
             }
             PlacementStrategy strategy = attributes.OfType<PlacementAttribute>().FirstOrDefault()?.PlacementStrategy ?? ResourceOptimizedPlacement.Singleton;
-            PlacementFilterStrategy[] filters =
-                [.. attributes.OfType<PlacementFilterAttribute>().Select(filter => filter.PlacementFilterStrategy).OrderBy(filter => filter.Order)];
-            if (!_byType.TryAdd(name, new GrainClass(type, name, new GrainProperties(properties), strategy, filters)))
+            if (!_byType.TryAdd(name, new GrainClass(type, name, new GrainProperties(properties), strategy)))
             {
                 throw new InvalidOperationException($"{type} and {_byType[name].Class} are both named '{name}': give one a [GrainType].");
             }

@@ -37,7 +37,7 @@ internal abstract class Codec<T> : Codec
     {
         writer.WriteObjectStart(fieldId, typeof(T), tracked: false);
         Write(writer, 0, (T)value);
-        writer.WriteEnd();
+        writer.WriteObjectEnd();
     }
 
     public override object ReadNamed(MessageReader reader)
@@ -79,6 +79,7 @@ internal sealed class CopyContext
 
     private readonly ObjectTable _originals = new();
     private readonly List<object> _copies = [];
+    private int _depth;
 
     public static CopyContext Rent()
     {
@@ -91,8 +92,14 @@ internal sealed class CopyContext
     {
         _originals.Clear();
         _copies.Clear();
+        _depth = 0;
         _cached = this;
     }
+
+    /// <summary>Enters an object whose members are copied.</summary>
+    public void EnterObject() => Nesting.Enter(ref _depth);
+
+    public void LeaveObject() => _depth--;
 
     public bool TryGet(object original, out object copy)
     {
@@ -126,7 +133,7 @@ internal abstract class ReferenceCodec<T> : Codec<T>
         {
             writer.WriteObjectStart(fieldId, null, tracked: true);
             WriteBody(writer, value);
-            writer.WriteEnd();
+            writer.WriteObjectEnd();
         }
     }
 
@@ -154,7 +161,7 @@ internal abstract class ReferenceCodec<T> : Codec<T>
         {
             writer.WriteObjectStart(fieldId, typeof(T), tracked: true);
             WriteBody(writer, (T)value);
-            writer.WriteEnd();
+            writer.WriteObjectEnd();
         }
     }
 
@@ -170,7 +177,14 @@ internal abstract class ReferenceCodec<T> : Codec<T>
         {
             return (T)CodecRegistry.Of(value.GetType()).CopyObject(value, context);
         }
-        return context.TryGet(value, out object known) ? (T)known : CopyBody(value, context);
+        if (context.TryGet(value, out object known))
+        {
+            return (T)known;
+        }
+        context.EnterObject();
+        T copy = CopyBody(value, context);
+        context.LeaveObject();
+        return copy;
     }
 
     protected abstract void WriteBody(MessageWriter writer, T value);
@@ -222,7 +236,7 @@ internal abstract class StructCodec<T> : Codec<T>
     {
         writer.WriteObjectStart(fieldId, null, tracked: false);
         WriteMembers(writer, in value);
-        writer.WriteEnd();
+        writer.WriteObjectEnd();
     }
 
     public sealed override T Read(MessageReader reader, WireType wire)
@@ -241,7 +255,7 @@ internal abstract class StructCodec<T> : Codec<T>
     {
         writer.WriteObjectStart(fieldId, typeof(T), tracked: false);
         WriteMembers(writer, (T)value);
-        writer.WriteEnd();
+        writer.WriteObjectEnd();
     }
 
     public sealed override object ReadNamed(MessageReader reader)

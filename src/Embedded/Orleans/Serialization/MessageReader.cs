@@ -8,9 +8,6 @@ namespace Orleans.Serialization;
 /// <remarks>All errors are <see cref="InvalidDataException"/>. Not thread-safe.</remarks>
 internal sealed class MessageReader
 {
-    // Deeper than any message of ours, shallow enough for the stack of a pool thread.
-    private const int MaxDepth = 200;
-
     [ThreadStatic]
     private static MessageReader? _cached;
 
@@ -127,10 +124,7 @@ internal sealed class MessageReader
     /// <summary>Enters an object: null for the declared type, otherwise the type that is named.</summary>
     public Type? EnterObject()
     {
-        if (++_depth > MaxDepth)
-        {
-            throw new InvalidDataException($"objects are nested deeper than {MaxDepth}");
-        }
+        Nesting.Enter(ref _depth);
         uint kind = ReadVarUInt32();
         switch (kind >> 1)
         {

@@ -29,6 +29,7 @@ internal sealed class MessageWriter
     private readonly ObjectTable _objects = new();
     private readonly List<Type> _types = [];
     private byte[] _buffer = ArrayPool<byte>.Shared.Rent(InitialSize);
+    private int _depth;
 
     public int Length { get; private set; }
 
@@ -44,9 +45,7 @@ internal sealed class MessageWriter
 
     public void Return()
     {
-        Length = 0;
-        _objects.Clear();
-        _types.Clear();
+        Truncate(0);
         // One huge message must not pin its buffer to the thread.
         if (_buffer.Length > 1 << 16)
         {
@@ -56,10 +55,11 @@ internal sealed class MessageWriter
         _cached = this;
     }
 
-    /// <summary>Forgets what was written from <paramref name="length"/> on, with all objects and types.</summary>
+    /// <summary>Forgets what was written from <paramref name="length"/> on, with all objects and types; no object is open any more.</summary>
     public void Truncate(int length)
     {
         Length = length;
+        _depth = 0;
         _objects.Clear();
         _types.Clear();
     }
@@ -166,6 +166,7 @@ internal sealed class MessageWriter
     // The kind: 0 and 1 = not named, 2 and 3 = a name follows, 4 + 2n and 5 + 2n = type n named before; odd = not tracked.
     public void WriteObjectStart(uint fieldId, Type? type, bool tracked)
     {
+        Nesting.Enter(ref _depth);
         WriteHeader(fieldId, WireType.Object);
         uint untracked = tracked ? 0u : 1u;
         if (type is null)
@@ -182,6 +183,13 @@ internal sealed class MessageWriter
         _types.Add(type);
         WriteByte((byte)(2 + untracked));
         WriteText(TypeRegistry.NameOf(type));
+    }
+
+    /// <summary>Ends the object that was started last.</summary>
+    public void WriteObjectEnd()
+    {
+        _depth--;
+        WriteEnd();
     }
 
     /// <summary>Overwrites four bytes at <paramref name="offset"/>.</summary>

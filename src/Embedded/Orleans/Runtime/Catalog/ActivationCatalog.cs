@@ -43,7 +43,12 @@ internal sealed class ActivationCatalog : IActivationOwner, IDisposable
     {
         if (_stopped)
         {
-            throw new SiloUnavailableException($"{_services.Self} is stopping and activates no more grains.");
+            if (!grainClass.UsesDirectory)
+            {
+                throw new SiloUnavailableException($"{_services.Self} is stopping and activates no more grains.");
+            }
+            _services.Router.Redirect(request); // who placed it here had not heard of it yet
+            return;
         }
         Prepare(request);
         if (grainClass.Placement is StatelessWorkerPlacement workers)

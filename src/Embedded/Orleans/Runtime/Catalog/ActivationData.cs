@@ -180,6 +180,7 @@ internal sealed partial class ActivationData : IGrainContext, IRequestHost
                 return;
             }
             State = ActivationState.Deactivating;
+            _lifecycle.BoundEnd(cancellationToken);
             if (_gate.Running > 0)
             {
                 return;

@@ -6,13 +6,16 @@ namespace Orleans.Runtime.Catalog;
 
 /// <summary>
 /// Begins and ends an activation: register, make the object, read its state, OnActivateAsync; then, once nothing runs,
-/// OnDeactivateAsync, unregister, and send on what waits. Both halves are turns of the activation.
+/// OnDeactivateAsync, unregister, and send on what waits. Both halves are turns of the activation. The time for the end
+/// counts from when it is wanted: a call that never ends keeps nobody.
 /// </summary>
 internal sealed partial class ActivationLifecycle(ActivationData activation)
 {
     private readonly SiloServices _services = activation.Services;
     private AsyncServiceScope _scope;
     private DeactivationReason _reason;
+    private CancellationTokenSource? _late;
+    private CancellationTokenRegistration _prompt;
     private bool _ending;
     private bool _endAfterStart;
 
@@ -31,12 +34,30 @@ internal sealed partial class ActivationLifecycle(ActivationData activation)
         return !_endAfterStart;
     }
 
+    /// <summary>Called once the end is wanted: it begins without waiting for what runs when the time is up or <paramref name="prompt"/> says so. Called under the activation's lock.</summary>
+    public void BoundEnd(CancellationToken prompt)
+    {
+        CancellationTokenSource late = new(_services.CollectionOptions.DeactivationTimeout, _services.Time);
+        _late = late;
+        late.Token.UnsafeRegister(static state => ((ActivationLifecycle)state!).OnLate(), this);
+        _prompt = prompt.UnsafeRegister(static state => ((CancellationTokenSource)state!).Cancel(), late);
+    }
+
     /// <summary>Called whenever nothing runs and the end is wanted.</summary>
     public void OnQuiet()
     {
         if (!Interlocked.Exchange(ref _ending, true))
         {
             activation.Turns.Post(static state => ((ActivationLifecycle)state!).EndAsync(), this);
+        }
+    }
+
+    private void OnLate()
+    {
+        if (!_ending)
+        {
+            LogCallsLeft(_services.Logger, activation.GrainId, _services.CollectionOptions.DeactivationTimeout);
+            OnQuiet();
         }
     }
 
@@ -107,18 +128,20 @@ internal sealed partial class ActivationLifecycle(ActivationData activation)
 
     private async void EndAsync()
     {
+        CancellationTokenSource late = _late!;
         activation.Timers.Dispose();
         activation.Enumerators?.Dispose();
         try
         {
             RequestContext.Clear();
-            using CancellationTokenSource late = new(_services.CollectionOptions.DeactivationTimeout, _services.Time);
             await ((IGrainBase)activation.GrainInstance!).OnDeactivateAsync(_reason, late.Token).WaitAsync(late.Token);
         }
         catch (Exception error)
         {
             LogDeactivationFailed(_services.Logger, error, activation.GrainId);
         }
+        await _prompt.DisposeAsync();
+        late.Dispose();
         await UnregisterAsync();
         Abandon(_reason, null);
         await DisposeAsync();
@@ -200,6 +223,9 @@ internal sealed partial class ActivationLifecycle(ActivationData activation)
 
     [LoggerMessage(EventId = 1202, Level = LogLevel.Error, Message = "{Grain} did not deactivate cleanly.")]
     private static partial void LogDeactivationFailed(ILogger logger, Exception error, GrainId grain);
+
+    [LoggerMessage(EventId = 1205, Level = LogLevel.Warning, Message = "{Grain} ends although calls of it still run after {Timeout}.")]
+    private static partial void LogCallsLeft(ILogger logger, GrainId grain, TimeSpan timeout);
 
     [LoggerMessage(EventId = 1203, Level = LogLevel.Warning, Message = "{Grain} could not be removed from the directory.")]
     private static partial void LogUnregisterFailed(ILogger logger, Exception error, GrainId grain);

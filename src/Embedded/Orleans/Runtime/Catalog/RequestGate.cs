@@ -8,7 +8,7 @@ namespace Orleans.Runtime.Catalog;
 /// </summary>
 internal sealed class RequestGate(bool reentrant)
 {
-    private readonly LinkedList<Request> _waiting = new();
+    private readonly Queue<Request> _waiting = new();
     private int _blocking;
     private int _blockingWriters;
     private int _flexibleWaiting;
@@ -43,26 +43,21 @@ internal sealed class RequestGate(bool reentrant)
 
     public void Wait(Request request)
     {
-        _waiting.AddLast(request);
+        _waiting.Enqueue(request);
         _flexibleWaiting += IsFlexible(request) ? 1 : 0;
     }
 
     /// <summary>The first waiting request that may run now, removed from those that wait; null where there is none.</summary>
     public Request? Next()
     {
-        for (LinkedListNode<Request>? node = _waiting.First; node is not null; node = node.Next)
+        if (_waiting.TryPeek(out Request? first) && MayRun(first))
         {
-            if (MayRun(node.Value))
-            {
-                return Take(node);
-            }
-            // Behind a request that must be alone, only one that interleaves could run.
-            if (_flexibleWaiting == 0)
-            {
-                return null;
-            }
+            _waiting.Dequeue();
+            _flexibleWaiting -= IsFlexible(first) ? 1 : 0;
+            return first;
         }
-        return null;
+        // Behind a request that must be alone, only one that interleaves could run.
+        return _flexibleWaiting > 0 ? TakeFlexible() : null;
     }
 
     /// <summary>Removes and returns all waiting requests.</summary>
@@ -74,11 +69,23 @@ internal sealed class RequestGate(bool reentrant)
         return all;
     }
 
-    private Request Take(LinkedListNode<Request> node)
+    private Request? TakeFlexible()
     {
-        _waiting.Remove(node);
-        _flexibleWaiting -= IsFlexible(node.Value) ? 1 : 0;
-        return node.Value;
+        Request? taken = null;
+        for (int left = _waiting.Count; left > 0; left--)
+        {
+            Request next = _waiting.Dequeue();
+            if (taken is null && IsFlexible(next) && MayRun(next))
+            {
+                taken = next;
+                _flexibleWaiting--;
+            }
+            else
+            {
+                _waiting.Enqueue(next); // once round, so that the order stays
+            }
+        }
+        return taken;
     }
 
     private static bool IsFlexible(Request request) => request.IsInterleaving || request.IsReadOnly;

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Microsoft.Extensions.Logging;
 using Orleans.Runtime.Messaging;
 
@@ -51,8 +52,17 @@ internal sealed partial class TurnQueue : SynchronizationContext, IThreadPoolWor
 
     void IThreadPoolWorkItem.Execute()
     {
-        Task pump = new(static state => ((TurnQueue)state!).RunTurns(), this);
-        _scheduler.RunPump(pump);
+        ref Task? current = ref CurrentTask(null);
+        Task? outer = current;
+        current = _scheduler.Marker;
+        try
+        {
+            RunTurns();
+        }
+        finally
+        {
+            current = outer;
+        }
     }
 
     private void Enqueue(Turn turn)
@@ -147,6 +157,11 @@ internal sealed partial class TurnQueue : SynchronizationContext, IThreadPoolWor
         }
     }
 
+    // TaskScheduler.Current is that of the task that runs. A task to run the turns in would be one allocation a call, so the
+    // runtime is told instead that the queue's marker runs, one task for the activation's whole life.
+    [UnsafeAccessor(UnsafeAccessorKind.StaticField, Name = "t_currentTask")]
+    private static extern ref Task? CurrentTask(Task? type);
+
     [LoggerMessage(EventId = 1101, Level = LogLevel.Error, Message = "A turn of {Grain} ended with an unhandled error.")]
     private static partial void LogTurnFailed(ILogger logger, Exception error, GrainId grain);
 
@@ -155,33 +170,34 @@ internal sealed partial class TurnQueue : SynchronizationContext, IThreadPoolWor
 
     private readonly record struct Turn(TurnKind Kind, SendOrPostCallback? Callback, object? State);
 
-    private sealed class TurnScheduler(TurnQueue queue) : TaskScheduler
+    private sealed class TurnScheduler : TaskScheduler
     {
-        private Task? _pump;
+        private readonly TurnQueue _queue;
+
+        public TurnScheduler(TurnQueue queue)
+        {
+            _queue = queue;
+            Marker = new Task(static () => { }, TaskCreationOptions.DenyChildAttach);
+            Marker.Start(this);
+        }
+
+        /// <summary>A task of this scheduler that is started and never run.</summary>
+        public Task Marker { get; }
 
         public override int MaximumConcurrencyLevel => 1;
-
-        public void RunPump(Task pump)
-        {
-            _pump = pump;
-            pump.Start(this); // comes back through QueueTask at once
-            TryExecuteTask(pump);
-        }
 
         public void Run(Task task) => TryExecuteTask(task);
 
         protected override void QueueTask(Task task)
         {
-            if (ReferenceEquals(task, _pump))
+            if (!ReferenceEquals(task, Marker))
             {
-                _pump = null;
-                return;
+                _queue.Enqueue(new Turn(TurnKind.RunTask, null, task));
             }
-            queue.Enqueue(new Turn(TurnKind.RunTask, null, task));
         }
 
         protected override bool TryExecuteTaskInline(Task task, bool taskWasPreviouslyQueued) =>
-            !taskWasPreviouslyQueued && ReferenceEquals(SynchronizationContext.Current, queue) && TryExecuteTask(task);
+            !taskWasPreviouslyQueued && ReferenceEquals(SynchronizationContext.Current, _queue) && TryExecuteTask(task);
 
         protected override IEnumerable<Task> GetScheduledTasks() => [];
     }

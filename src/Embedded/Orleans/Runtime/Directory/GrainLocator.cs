@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Collections.Immutable;
 using Orleans.Runtime.Membership;
 
 namespace Orleans.Runtime.Directory;
@@ -17,6 +18,7 @@ internal sealed class GrainLocator : IDirectoryService, IDirectoryPeers
     private readonly IMembershipView _membership;
     private readonly DirectoryPartition _partition;
     private DirectoryView _view;
+    private volatile ImmutableHashSet<SiloAddress> _left = [];
 
     public GrainLocator(SiloServices services, IMembershipView membership)
     {
@@ -40,14 +42,9 @@ internal sealed class GrainLocator : IDirectoryService, IDirectoryPeers
                 return;
             }
             _view = view;
+            _left = _left.Intersect(view.Alive);
         }
-        foreach ((GrainId id, SiloAddress silo) in _cache)
-        {
-            if (!view.Alive.Contains(silo))
-            {
-                _cache.TryRemove(KeyValuePair.Create(id, silo));
-            }
-        }
+        Forget(silo => !view.Alive.Contains(silo));
         _partition.Apply(view);
     }
 
@@ -61,11 +58,24 @@ internal sealed class GrainLocator : IDirectoryService, IDirectoryPeers
         }
         _cache[id] = silo;
         // An answer from before a death may come after Apply has looked through the cache, and nobody would look again.
-        if (!View.Alive.Contains(silo))
+        if (!View.Alive.Contains(silo) || HasLeft(silo))
         {
             _cache.TryRemove(KeyValuePair.Create(id, silo));
         }
     }
+
+    /// <summary>Forgets a silo that has no grains any more, before it is dead.</summary>
+    public void Leave(SiloAddress silo)
+    {
+        lock (_lock)
+        {
+            _left = _left.Add(silo);
+        }
+        Forget(place => place.Equals(silo));
+    }
+
+    /// <summary>Whether the silo has no grains any more, so that nothing must be sent there.</summary>
+    public bool HasLeft(SiloAddress silo) => _left.Contains(silo);
 
     public void Uncache(GrainId id) => _cache.TryRemove(id, out _);
 
@@ -186,6 +196,17 @@ internal sealed class GrainLocator : IDirectoryService, IDirectoryPeers
             {
                 // The owner is going away; the next view has another.
                 await Task.Delay(RetryDelay, _services.Time);
+            }
+        }
+    }
+
+    private void Forget(Func<SiloAddress, bool> unwanted)
+    {
+        foreach ((GrainId id, SiloAddress silo) in _cache)
+        {
+            if (unwanted(silo))
+            {
+                _cache.TryRemove(KeyValuePair.Create(id, silo));
             }
         }
     }

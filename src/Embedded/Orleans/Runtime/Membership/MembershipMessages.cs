@@ -10,6 +10,12 @@ internal interface IMembershipPeer : IAddressable
     [Orleans.Concurrency.OneWay]
     ValueTask TableChanged(MembershipVersion version);
 
+    /// <summary>
+    /// Says that <paramref name="silo"/> has handed over its grains: nothing is sent there any more. Answers when the calls
+    /// that were on their way there have ended.
+    /// </summary>
+    ValueTask Leaving(SiloAddress silo);
+
     /// <summary>What the silo can host, and its metadata.</summary>
     ValueTask<SiloInfo> GetInfo();
 

@@ -85,6 +85,8 @@ internal abstract class Request<T> : Request
     protected static Exception ErrorOf(Task task) => task.IsFaulted
         ? task.Exception!.InnerExceptions[0]
         : new TaskCanceledException(task);
+
+    protected InvalidOperationException ReturnedNull() => new($"{Method} returned null where a task is expected.");
 }
 
 /// <summary>A call that its caller sees as a task.</summary>
@@ -111,34 +113,35 @@ internal abstract class TaskResultRequest<T> : Request<T>
 /// <summary>A call of a method that returns a task with a result.</summary>
 internal abstract class TaskRequest<T> : TaskResultRequest<T>
 {
-    private Task<T>? _running;
-
     public sealed override void Run(IRequestHost host, object target)
     {
+        Task<T> running;
         try
         {
-            _running = Invoke(target);
+            running = Invoke(target) ?? throw ReturnedNull();
         }
         catch (Exception error)
         {
             Return(host, error);
             return;
         }
-        if (_running.IsCompleted)
+        if (running.IsCompleted)
         {
-            Harvest(host);
+            Harvest(host, running);
         }
         else
         {
-            _running.GetAwaiter().UnsafeOnCompleted(() => Harvest(host));
+            HarvestLater(host, running);
         }
     }
 
     protected abstract Task<T> Invoke(object target);
 
-    private void Harvest(IRequestHost host)
+    // Apart from Run, as the closure is made where this begins.
+    private void HarvestLater(IRequestHost host, Task<T> running) => running.GetAwaiter().UnsafeOnCompleted(() => Harvest(host, running));
+
+    private void Harvest(IRequestHost host, Task<T> ended)
     {
-        Task<T> ended = _running!;
         if (ended.IsCompletedSuccessfully)
         {
             Return(host, ended.GetAwaiter().GetResult());
@@ -153,34 +156,34 @@ internal abstract class TaskRequest<T> : TaskResultRequest<T>
 /// <summary>A call of a method that returns a task without a result.</summary>
 internal abstract class TaskRequest : TaskResultRequest<Nothing>
 {
-    private Task? _running;
-
     public sealed override void Run(IRequestHost host, object target)
     {
+        Task running;
         try
         {
-            _running = Invoke(target);
+            running = Invoke(target) ?? throw ReturnedNull();
         }
         catch (Exception error)
         {
             Return(host, error);
             return;
         }
-        if (_running.IsCompleted)
+        if (running.IsCompleted)
         {
-            Harvest(host);
+            Harvest(host, running);
         }
         else
         {
-            _running.GetAwaiter().UnsafeOnCompleted(() => Harvest(host));
+            HarvestLater(host, running);
         }
     }
 
     protected abstract Task Invoke(object target);
 
-    private void Harvest(IRequestHost host)
+    private void HarvestLater(IRequestHost host, Task running) => running.GetAwaiter().UnsafeOnCompleted(() => Harvest(host, running));
+
+    private void Harvest(IRequestHost host, Task ended)
     {
-        Task ended = _running!;
         if (ended.IsCompletedSuccessfully)
         {
             Return(host, default(Nothing));
@@ -310,17 +313,19 @@ internal abstract class ValueTaskRequest<T> : ValueTaskResultRequest<T>
             Return(host, error);
             return;
         }
-        Harvest(host, running);
+        HarvestLater(host, running.GetAwaiter());
     }
 
     protected abstract ValueTask<T> Invoke(object target);
 
-    private async void Harvest(IRequestHost host, ValueTask<T> running)
+    private void HarvestLater(IRequestHost host, ValueTaskAwaiter<T> running) => running.UnsafeOnCompleted(() => Harvest(host, running));
+
+    private void Harvest(IRequestHost host, ValueTaskAwaiter<T> ended)
     {
         T result;
         try
         {
-            result = await running;
+            result = ended.GetResult();
         }
         catch (Exception error)
         {
@@ -352,16 +357,18 @@ internal abstract class ValueTaskRequest : ValueTaskResultRequest<Nothing>
             Return(host, error);
             return;
         }
-        Harvest(host, running);
+        HarvestLater(host, running.GetAwaiter());
     }
 
     protected abstract ValueTask Invoke(object target);
 
-    private async void Harvest(IRequestHost host, ValueTask running)
+    private void HarvestLater(IRequestHost host, ValueTaskAwaiter running) => running.UnsafeOnCompleted(() => Harvest(host, running));
+
+    private void Harvest(IRequestHost host, ValueTaskAwaiter ended)
     {
         try
         {
-            await running;
+            ended.GetResult();
         }
         catch (Exception error)
         {

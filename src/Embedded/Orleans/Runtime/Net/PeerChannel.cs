@@ -48,8 +48,16 @@ internal sealed class PeerChannel(SiloAddress silo, Func<SiloAddress, Task<Conne
         if (Current is { } connection)
         {
             Write(connection, request, state, write);
-            return;
         }
+        else
+        {
+            SendLater(request, state, write);
+        }
+    }
+
+    // Apart from Send, as the closure is made where this begins.
+    private void SendLater<TState>(Request? request, TState state, Action<MessageWriter, TState> write)
+    {
         lock (_lock)
         {
             if (_connection is null)

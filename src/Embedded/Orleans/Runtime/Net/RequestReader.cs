@@ -38,7 +38,7 @@ internal static class RequestReader
             {
                 request.ReadArguments(reader);
             }
-            catch (Exception error) when (error is InvalidDataException or NotSupportedException or ArgumentException)
+            catch (Exception error) // a converter or constructor of the application may throw anything
             {
                 if (!method.IsOneWay)
                 {
@@ -69,7 +69,7 @@ internal static class RequestReader
                 request.TryFail(Orleans.Serialization.Codecs.ExceptionEnvelope.Read(reader, wire));
             }
         }
-        catch (Exception error) when (error is InvalidDataException or NotSupportedException or ArgumentException)
+        catch (Exception error) // a converter or constructor of the application may throw anything
         {
             request.TryFail(new OrleansException($"The response of {request.Method} could not be read: {error.Message}", error));
         }

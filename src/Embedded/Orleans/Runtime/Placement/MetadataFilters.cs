@@ -1,4 +1,6 @@
 using System.Diagnostics.CodeAnalysis;
+using System.Globalization;
+using Orleans.Metadata;
 using Orleans.Placement;
 using Orleans.Runtime.MembershipService.SiloMetadata;
 
@@ -30,7 +32,16 @@ public class RequiredMatchSiloMetadataPlacementFilterStrategy : PlacementFilterS
     }
 
     /// <summary>The keys.</summary>
-    public string[] MetadataKeys { get; }
+    public string[] MetadataKeys { get; private set; }
+
+    /// <inheritdoc/>
+    public override void AdditionalInitialize(GrainProperties properties) =>
+        MetadataKeys = MetadataMatch.ReadKeys(GetPlacementFilterGrainProperty("metadata-keys", properties));
+
+    /// <inheritdoc/>
+    protected override IEnumerable<KeyValuePair<string, string>> GetAdditionalGrainProperties(
+        IServiceProvider services, Type grainClass, GrainType grainType, IReadOnlyDictionary<string, string> existingProperties) =>
+        [new("metadata-keys", MetadataMatch.WriteKeys(MetadataKeys))];
 }
 
 /// <summary>Prefers silos whose metadata equal the placing silo's: under all keys, or without the first, and so on.</summary>
@@ -67,6 +78,22 @@ public class PreferredMatchSiloMetadataPlacementFilterStrategy : PlacementFilter
 
     /// <summary>How many silos must match.</summary>
     public int MinCandidates { get; set; }
+
+    /// <inheritdoc/>
+    public override void AdditionalInitialize(GrainProperties properties)
+    {
+        OrderedMetadataKeys = MetadataMatch.ReadKeys(GetPlacementFilterGrainProperty("ordered-metadata-keys", properties));
+        MinCandidates = int.TryParse(GetPlacementFilterGrainProperty("min-candidates", properties), CultureInfo.InvariantCulture, out int least) ? least
+            : throw new ArgumentException("Invalid min-candidates property value.", nameof(properties));
+    }
+
+    /// <inheritdoc/>
+    protected override IEnumerable<KeyValuePair<string, string>> GetAdditionalGrainProperties(
+        IServiceProvider services, Type grainClass, GrainType grainType, IReadOnlyDictionary<string, string> existingProperties) =>
+        [
+            new("ordered-metadata-keys", MetadataMatch.WriteKeys(OrderedMetadataKeys)),
+            new("min-candidates", MinCandidates.ToString(CultureInfo.InvariantCulture)),
+        ];
 }
 
 internal sealed class RequiredMatchDirector(ILocalSiloDetails local, ISiloMetadataCache metadata) : IPlacementFilterDirector
@@ -101,6 +128,11 @@ internal sealed class PreferredMatchDirector(ILocalSiloDetails local, ISiloMetad
 
 internal static class MetadataMatch
 {
+    public static string WriteKeys(string[] keys) => string.Join(',', keys);
+
+    public static string[] ReadKeys(string? keys) => keys?.Split(',', StringSplitOptions.RemoveEmptyEntries)
+        ?? throw new ArgumentException("The metadata keys are missing.", nameof(keys));
+
     public static bool IsEqual(SiloMetadata left, SiloMetadata right, string[] keys) => keys.All(key =>
         left.Metadata.TryGetValue(key, out string? mine) && right.Metadata.TryGetValue(key, out string? theirs) && mine == theirs);
 }

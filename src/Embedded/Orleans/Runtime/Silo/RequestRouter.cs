@@ -223,6 +223,13 @@ internal sealed class RequestRouter(SiloServices services, SiloNetwork network, 
     private void Send(Request request, SiloAddress silo)
     {
         request.TargetSilo = silo;
+        // Who leaves first says so and then looks for calls with it as target: one of the two sees the other.
+        Interlocked.MemoryBarrier();
+        if (services.Directory.HasLeft(silo) && request.Target.Type != SystemTargets.ServiceType)
+        {
+            Redirect(request);
+            return;
+        }
         if (request.IsRemote)
         {
             // One more than for messages of this process: a gateway's hop is no forward.

@@ -64,6 +64,7 @@ internal sealed partial class SiloHost : IHostedService, IAsyncDisposable
             {
                 await _parts.Membership.SetStatusAsync(SiloStatus.ShuttingDown, cancellationToken);
                 await _parts.Services.Catalog.DeactivateAllAsync(cancellationToken);
+                await SayLeavingAsync();
             }
             await LeaveAsync(cancellationToken.IsCancellationRequested ? TimeSpan.Zero : CloseTimeout);
         }
@@ -93,6 +94,21 @@ internal sealed partial class SiloHost : IHostedService, IAsyncDisposable
         foreach (Messaging.Request request in _parts.Services.Runtime.Pending.Find(_ => true))
         {
             request.TryFail(new SiloUnavailableException($"{_parts.Services.Self} has stopped."));
+        }
+    }
+
+    // No call is lost with this silo: the others send none here any more, and those on their way are answered.
+    private async Task SayLeavingAsync()
+    {
+        try
+        {
+            await Task.WhenAll(_parts.Membership.CurrentSnapshot.Members.Values
+                .Where(member => member.Status == SiloStatus.Active)
+                .Select(member => Peer(member.SiloAddress).Leaving(_parts.Services.Self).AsTask())).WaitAsync(CloseTimeout, _parts.Services.Time);
+        }
+        catch (Exception error) when (error is OrleansException or TimeoutException)
+        {
+            LogLeftEarly(Logger, error.Message);
         }
     }
 
@@ -185,6 +201,9 @@ internal sealed partial class SiloHost : IHostedService, IAsyncDisposable
 
     [LoggerMessage(EventId = 1732, Level = LogLevel.Information, Message = "{Silo} has left the cluster.")]
     private static partial void LogStopped(ILogger logger, SiloAddress silo);
+
+    [LoggerMessage(EventId = 1736, Level = LogLevel.Information, Message = "The silo leaves although others may still wait for answers: {Reason}")]
+    private static partial void LogLeftEarly(ILogger logger, string reason);
 
     [LoggerMessage(EventId = 1733, Level = LogLevel.Warning, Message = "The silo did not stop cleanly.")]
     private static partial void LogStopFailed(ILogger logger, Exception error);

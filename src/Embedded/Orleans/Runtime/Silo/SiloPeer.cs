@@ -1,4 +1,5 @@
 using Orleans.Runtime.Membership;
+using Orleans.Runtime.Messaging;
 using Orleans.Runtime.Net;
 
 namespace Orleans.Runtime.Silo;
@@ -9,6 +10,16 @@ internal sealed class SiloPeer(SiloServices services, MembershipManager membersh
     public ValueTask Ping() => default;
 
     public async ValueTask TableChanged(MembershipVersion version) => await membership.Refresh(version);
+
+    public async ValueTask Leaving(SiloAddress silo)
+    {
+        services.Directory.Leave(silo);
+        while (services.Directory.HasLeft(silo)
+            && services.Runtime.Pending.Find(request => silo.Equals(request.TargetSilo) && request.Target.Type != SystemTargets.ServiceType).Count > 0)
+        {
+            await Task.Delay(PendingCalls.Tick, services.Time);
+        }
+    }
 
     public ValueTask<SiloInfo> GetInfo() => new(infos.Own);
 

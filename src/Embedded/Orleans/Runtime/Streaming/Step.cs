@@ -40,7 +40,7 @@ internal abstract class Step(StepStatus status, Exception? error)
             ExceptionEnvelope.Write(writer, 1, Error);
         }
         WriteItems(writer);
-        writer.WriteEnd();
+        writer.WriteObjectEnd();
     }
 
     protected abstract void WriteItems(MessageWriter writer);

@@ -65,7 +65,7 @@ internal static class ExceptionEnvelope
         Codecs<string>.Instance.Write(writer, 1, exception.Message);
         Codecs<string>.Instance.Write(writer, 2, exception.StackTrace!);
         CodecRegistry.Of(exception.GetType()).WriteNamed(writer, 3, exception);
-        writer.WriteEnd();
+        writer.WriteObjectEnd();
     }
 
     public static Exception Read(MessageReader reader, WireType wire)

@@ -19,7 +19,7 @@ internal sealed class GrainReferenceCodec<T> : Codec<T>
         writer.WriteObjectStart(fieldId, null, tracked: false);
         Codecs<GrainId>.Instance.Write(writer, 0, reference.GrainId);
         Codecs<string>.Instance.Write(writer, 1, reference.InterfaceName);
-        writer.WriteEnd();
+        writer.WriteObjectEnd();
     }
 
     public override T Read(MessageReader reader, WireType wire)
@@ -60,7 +60,7 @@ internal sealed class GrainReferenceCodec<T> : Codec<T>
         GrainReference reference = Check(value);
         writer.WriteObjectStart(fieldId, reference.InterfaceType, tracked: false);
         Write(writer, 0, (T)value);
-        writer.WriteEnd();
+        writer.WriteObjectEnd();
     }
 
     public override T Copy(T value, CopyContext context) => value is null ? null! : (T)(object)Check(value);

@@ -13,7 +13,7 @@ internal sealed class PolymorphicCodec<T> : Codec<T>
         else if (value.GetType() == typeof(object))
         {
             writer.WriteObjectStart(fieldId, null, tracked: false);
-            writer.WriteEnd();
+            writer.WriteObjectEnd();
         }
         else
         {

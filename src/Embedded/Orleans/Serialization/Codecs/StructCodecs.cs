@@ -42,7 +42,7 @@ internal sealed class ImmutableArrayCodec<T> : Codec<ImmutableArray<T>>
         {
             Codecs<T>.Instance.Write(writer, 1, item);
         }
-        writer.WriteEnd();
+        writer.WriteObjectEnd();
     }
 
     public override ImmutableArray<T> Read(MessageReader reader, WireType wire)
