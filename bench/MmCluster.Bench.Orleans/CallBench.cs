@@ -16,7 +16,9 @@ internal static class CallBench
             using IHost host = await BenchSilo.StartAsync(folder, "bench");
             IGrainFactory grains = host.Services.GetRequiredService<IGrainFactory>();
             Console.WriteLine($"processors {Environment.ProcessorCount}, {duration.TotalSeconds:0} s a line, callers in flight behind the name");
-            Console.WriteLine($"the message itself, an object a call: {MessageSize()} B (ValueTask)");
+            Console.WriteLine($"the message itself, an object a call: {SizeOf(static () => new OrleansGenerated.Call_MmCluster_Bench_Orleans_IPingGrain_0())} B (ValueTask), "
+                + $"{SizeOf(static () => new OrleansGenerated.Call_MmCluster_Bench_Orleans_IPingGrain_1())} B (Task) "
+                + $"and {SizeOf(static () => Task.FromResult(int.MaxValue))} B for each task: the caller's, and the one that the grain's method makes");
             foreach (int callers in new[] { 1, 16, 256 })
             {
                 await MeasureAsync($"inside, ValueTask, from outside of grains, {callers}", Grains(grains, 0, 16), callers, duration, static (grain, i) => grain.Ping(i));
@@ -45,13 +47,13 @@ internal static class CallBench
         }
     }
 
-    private static long MessageSize()
+    private static long SizeOf(Func<object> make)
     {
-        _ = new OrleansGenerated.Call_MmCluster_Bench_Orleans_IPingGrain_0();
+        _ = make();
         long before = GC.GetAllocatedBytesForCurrentThread();
-        object message = new OrleansGenerated.Call_MmCluster_Bench_Orleans_IPingGrain_0();
+        object made = make();
         long size = GC.GetAllocatedBytesForCurrentThread() - before;
-        GC.KeepAlive(message);
+        GC.KeepAlive(made);
         return size;
     }
 

@@ -17,6 +17,8 @@ internal static class FuzzBench
     private const long MaxGrowth = 600L << 20;
     private const string Cluster = "fuzz";
 
+    private static long _argumentsRead;
+
     public static async Task<int> RunAsync(TimeSpan duration)
     {
         string folder = Directory.CreateTempSubdirectory("fuzz-").FullName;
@@ -34,6 +36,7 @@ internal static class FuzzBench
         long end = Environment.TickCount64 + (long)duration.TotalMilliseconds;
         int seed = Environment.TickCount;
         long attacks = 0;
+        await CheckFramesAsync(gatewayPort, new Random(seed));
         Console.WriteLine($"seed {seed}");
         long nextReport = Environment.TickCount64 + 10_000;
         while (Environment.TickCount64 < end)
@@ -58,6 +61,7 @@ internal static class FuzzBench
                 Console.WriteLine($"{attacks} attacks, memory {growth >> 20:+0;-0} MiB");
             }
         }
+        Console.WriteLine($"{Interlocked.Read(ref _argumentsRead)} calls with real method ids and damaged arguments were among them");
         Console.WriteLine($"{attacks} attacks survived; the silo's memory {(MemoryOf(silo) - start) >> 20:+0;-0} MiB");
         idle.ForEach(socket => socket.Dispose());
         await host.StopAsync();
@@ -129,7 +133,7 @@ internal static class FuzzBench
 
     private static byte[] MakeFrame(Random random)
     {
-        switch (random.Next(6))
+        switch (random.Next(10))
         {
             case 0: // an oversized or empty length
                 byte[] length = new byte[4];
@@ -140,31 +144,42 @@ internal static class FuzzBench
                 return half[..random.Next(1, half.Length)];
             case 2: // any type, any content
                 return Frame((byte)random.Next(256), Noise(random, random.Next(0, 2000)));
-            default: // a request with a few bytes changed
-                byte[] request = Request(random);
+            case 3 or 4: // a call with a few bytes changed anywhere
+                byte[] request = FuzzFrames.Intact(random);
                 for (int i = random.Next(4); i > 0; i--)
                 {
                     request[random.Next(5, request.Length)] = (byte)random.Next(256);
                 }
                 return request;
+            default: // a call whose arguments alone are damaged
+                Interlocked.Increment(ref _argumentsRead);
+                return FuzzFrames.Damaged(random);
         }
     }
 
-    private static byte[] Request(Random random)
+    // The attacks are worth something only if the silo takes their undamaged twins for calls.
+    private static async Task CheckFramesAsync(int port, Random random)
     {
-        using MemoryStream body = new();
-        using BinaryWriter writer = new(body);
-        writer.Write((byte)random.Next(32));
-        writer.Write7BitEncodedInt64(random.NextInt64());
-        writer.Write7BitEncodedInt(random.Next(100_000));
-        writer.Write((byte)random.Next(4));
-        writer.Write("ping");
-        writer.Write(random.Next(3).ToString("X", System.Globalization.CultureInfo.InvariantCulture));
-        writer.Write(random.Next());
-        writer.Write(random.Next());
-        writer.Write(Noise(random, random.Next(0, 60)));
-        writer.Flush();
-        return Frame(3, body.ToArray());
+        using Socket socket = await ConnectAsync(port);
+        await socket.SendAsync(Hello(Guid.NewGuid(), ""));
+        const int Calls = 20;
+        for (int i = 0; i < Calls; i++)
+        {
+            await socket.SendAsync(FuzzFrames.Intact(random));
+        }
+        using CancellationTokenSource late = new(TimeSpan.FromSeconds(30));
+        await using NetworkStream stream = new(socket);
+        byte[] start = new byte[5];
+        for (int answered = 0; answered < Calls;)
+        {
+            await stream.ReadExactlyAsync(start, late.Token);
+            byte[] payload = new byte[BinaryPrimitives.ReadUInt32LittleEndian(start) - 1];
+            await stream.ReadExactlyAsync(payload, late.Token);
+            if (FuzzFrames.ReadAnswer(start[4], payload) is { } answer)
+            {
+                answered += answer.Succeeded ? 1 : throw new InvalidOperationException("an undamaged call was refused: the attacks would not reach argument reading");
+            }
+        }
     }
 
     private static byte[] Hello(Guid client, string silo)

@@ -44,7 +44,7 @@ public sealed class FailureTests : IAsyncLifetime
             string[] places = await PlacesAsync(keys);
             string[] orphans = [.. keys.Where((_, i) => places[i] == dead)];
             Assert.NotEmpty(orphans);
-            Load load = new(this, keys);
+            using Load load = new(this, keys);
             await load.ReachedAsync(CallsASecond / 2); // the kill comes in the middle of it
             await victim.KillAsync();
             _cluster.Silos.Remove(victim);
@@ -71,7 +71,7 @@ public sealed class FailureTests : IAsyncLifetime
         SiloProcess leaving = _cluster.Silos[0];
         string gone = leaving.Address.ToParsableString();
         Assert.Contains(gone, await PlacesAsync(keys));
-        Load load = new(this, keys);
+        using Load load = new(this, keys);
         await load.ReachedAsync(CallsASecond / 2);
         await leaving.StopAsync();
         await _own!.Services.GetRequiredService<IClusterMembershipService>().Refresh();
@@ -110,7 +110,7 @@ public sealed class FailureTests : IAsyncLifetime
     }
 
     /// <summary>Calls at a fixed rate: those that a busy machine has left out are made up for.</summary>
-    private sealed class Load
+    private sealed class Load : IDisposable
     {
         private readonly ConcurrentBag<(string Key, Exception Error)> _failures = [];
         private readonly CancellationTokenSource _stop = new();
@@ -140,6 +140,8 @@ public sealed class FailureTests : IAsyncLifetime
             await _stop.CancelAsync();
             await _all;
         }
+
+        public void Dispose() => _stop.Dispose();
 
         private async Task RunAsync(Func<string, Task> call, string[] keys)
         {

@@ -1,3 +1,4 @@
+using Grpc.AspNetCore.Server;
 using Grpc.Core;
 using Grpc.Core.Interceptors;
 using Microsoft.Extensions.DependencyInjection;
@@ -39,6 +40,55 @@ public sealed class InterceptorTests
         Assert.Equal(
             ["outer unary", "inner unary", "outer server", "inner server", "outer client", "inner client", "outer duplex", "inner duplex"], seen);
     }
+
+    [Fact]
+    public async Task An_interceptor_gets_its_settings_by_type_and_the_rest_from_the_services()
+    {
+        var seen = new List<string>();
+        await using EchoHost host = await EchoHost.StartAsync(
+            grpc => grpc.Interceptors.Add<Set>(TimeSpan.FromSeconds(3), 7),
+            services => services.AddSingleton(seen));
+        await host.Client.UnaryAsync(new Message());
+        Assert.Equal(["7 00:00:03"], seen);
+    }
+
+    [Fact]
+    public async Task A_services_own_interceptors_run_inside_the_common_ones()
+    {
+        var seen = new List<string>();
+        await using EchoHost host = await EchoHost.StartAsync(
+            grpc => grpc.Interceptors.Add<Recorder>("common"),
+            services => services.AddSingleton(seen).AddGrpc().AddServiceOptions<EchoService>(own => own.Interceptors.Add<Recorder>("own")));
+        await host.Client.UnaryAsync(new Message());
+        Assert.Equal(["common unary", "own unary"], seen);
+    }
+
+    [Fact]
+    public async Task A_registered_interceptor_is_shared_unless_it_is_given_arguments()
+    {
+        var seen = new List<string>();
+        await using EchoHost host = await EchoHost.StartAsync(
+            grpc =>
+            {
+                grpc.Interceptors.Add<Recorder>();
+                grpc.Interceptors.Add<Recorder>("made");
+            },
+            services => services.AddSingleton(seen).AddSingleton(new Recorder(seen, "shared")));
+        await host.Client.UnaryAsync(new Message());
+        Assert.Equal(["shared unary", "made unary"], seen);
+    }
+
+    [Fact]
+    public async Task Settings_that_no_constructor_takes_fail_the_call()
+    {
+        await using EchoHost host = await EchoHost.StartAsync(grpc => grpc.Interceptors.Add<Set>("text"), services => services.AddSingleton(new List<string>()));
+        RpcException error = await Assert.ThrowsAsync<RpcException>(() => host.Client.UnaryAsync(new Message()).ResponseAsync);
+        Assert.Equal(StatusCode.Unknown, error.StatusCode);
+        Assert.Null(host.Events.Last);
+    }
+
+    [Fact]
+    public void Null_is_no_setting() => Assert.Throws<ArgumentException>(() => new InterceptorCollection().Add<Set>(1, null!));
 
     [Fact]
     public async Task A_server_interceptor_may_refuse_a_call()
@@ -103,6 +153,16 @@ public sealed class InterceptorTests
         {
             seen.Add(name + " duplex");
             return continuation(requestStream, responseStream, context);
+        }
+    }
+
+    private sealed class Set(List<string> seen, int number, TimeSpan span) : Interceptor
+    {
+        public override Task<TResponse> UnaryServerHandler<TRequest, TResponse>(
+            TRequest request, ServerCallContext context, UnaryServerMethod<TRequest, TResponse> continuation)
+        {
+            seen.Add($"{number} {span}");
+            return continuation(request, context);
         }
     }
 

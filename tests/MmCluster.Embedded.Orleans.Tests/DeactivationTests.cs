@@ -66,7 +66,7 @@ public sealed class DeactivationTests : IAsyncLifetime
 
     [Fact]
     public async Task A_method_that_returns_no_task_is_an_error() =>
-        await Assert.ThrowsAsync<InvalidOperationException>(() => Grain("null").Nothing().WaitAsync(Patience, TestContext.Current.CancellationToken));
+        await Assert.ThrowsAsync<InvalidOperationException>(() => Grain("null").Null().WaitAsync(Patience, TestContext.Current.CancellationToken));
 }
 
 /// <summary>A grain whose call ends when the test says so.</summary>
@@ -76,7 +76,7 @@ public interface IStuckGrain : IGrainWithStringKey
 
     Task<int> Incarnation();
 
-    Task Nothing();
+    Task Null();
 
     [AlwaysInterleave]
     Task Leave();
@@ -90,7 +90,7 @@ public sealed class StuckGrain : Grain, IStuckGrain
 
     public Task<int> Incarnation() => Task.FromResult(_incarnation);
 
-    public Task Nothing() => null!;
+    public Task Null() => null!;
 
     public Task Leave()
     {

@@ -25,6 +25,12 @@ public class InterceptorCollection : Collection<InterceptorRegistration>
         {
             throw new ArgumentException($"Type must inherit from {typeof(Interceptor).FullName}.", nameof(interceptorType));
         }
+        ArgumentNullException.ThrowIfNull(args);
+        // An argument chooses its parameter by its type, which a null does not have.
+        if (args.Contains(null))
+        {
+            throw new ArgumentException("Null arguments are not allowed for interceptors.", nameof(args));
+        }
         Add(new InterceptorRegistration(interceptorType, args));
     }
 }

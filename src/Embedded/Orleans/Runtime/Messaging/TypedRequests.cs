@@ -82,11 +82,35 @@ internal abstract class Request<T> : Request
         }
     }
 
-    protected static Exception ErrorOf(Task task) => task.IsFaulted
-        ? task.Exception!.InnerExceptions[0]
-        : new TaskCanceledException(task);
+    /// <summary>Returns what <paramref name="running"/> ends with, once it has.</summary>
+    protected void ReturnOutcome(IRequestHost host, Task running)
+    {
+        if (running.IsCompleted)
+        {
+            Harvest(host, running);
+        }
+        else
+        {
+            HarvestLater(host, running);
+        }
+    }
 
     protected InvalidOperationException ReturnedNull() => new($"{Method} returned null where a task is expected.");
+
+    // Apart from its caller, as the closure is made where this begins.
+    private void HarvestLater(IRequestHost host, Task running) => running.GetAwaiter().UnsafeOnCompleted(() => Harvest(host, running));
+
+    private void Harvest(IRequestHost host, Task ended)
+    {
+        if (ended.IsCompletedSuccessfully)
+        {
+            Return(host, ended is Task<T> typed ? typed.GetAwaiter().GetResult() : default!); // Nothing has no typed task
+        }
+        else
+        {
+            Return(host, ended.IsFaulted ? ended.Exception!.InnerExceptions[0] : new TaskCanceledException(ended));
+        }
+    }
 }
 
 /// <summary>A call that its caller sees as a task.</summary>
@@ -125,32 +149,10 @@ internal abstract class TaskRequest<T> : TaskResultRequest<T>
             Return(host, error);
             return;
         }
-        if (running.IsCompleted)
-        {
-            Harvest(host, running);
-        }
-        else
-        {
-            HarvestLater(host, running);
-        }
+        ReturnOutcome(host, running);
     }
 
     protected abstract Task<T> Invoke(object target);
-
-    // Apart from Run, as the closure is made where this begins.
-    private void HarvestLater(IRequestHost host, Task<T> running) => running.GetAwaiter().UnsafeOnCompleted(() => Harvest(host, running));
-
-    private void Harvest(IRequestHost host, Task<T> ended)
-    {
-        if (ended.IsCompletedSuccessfully)
-        {
-            Return(host, ended.GetAwaiter().GetResult());
-        }
-        else
-        {
-            Return(host, ErrorOf(ended));
-        }
-    }
 }
 
 /// <summary>A call of a method that returns a task without a result.</summary>
@@ -168,31 +170,10 @@ internal abstract class TaskRequest : TaskResultRequest<Nothing>
             Return(host, error);
             return;
         }
-        if (running.IsCompleted)
-        {
-            Harvest(host, running);
-        }
-        else
-        {
-            HarvestLater(host, running);
-        }
+        ReturnOutcome(host, running);
     }
 
     protected abstract Task Invoke(object target);
-
-    private void HarvestLater(IRequestHost host, Task running) => running.GetAwaiter().UnsafeOnCompleted(() => Harvest(host, running));
-
-    private void Harvest(IRequestHost host, Task ended)
-    {
-        if (ended.IsCompletedSuccessfully)
-        {
-            Return(host, default(Nothing));
-        }
-        else
-        {
-            Return(host, ErrorOf(ended));
-        }
-    }
 }
 
 /// <summary>A call of an observer's method that returns nothing; nobody waits for it.</summary>
@@ -313,27 +294,10 @@ internal abstract class ValueTaskRequest<T> : ValueTaskResultRequest<T>
             Return(host, error);
             return;
         }
-        HarvestLater(host, running.GetAwaiter());
+        ReturnOutcome(host, running.AsTask());
     }
 
     protected abstract ValueTask<T> Invoke(object target);
-
-    private void HarvestLater(IRequestHost host, ValueTaskAwaiter<T> running) => running.UnsafeOnCompleted(() => Harvest(host, running));
-
-    private void Harvest(IRequestHost host, ValueTaskAwaiter<T> ended)
-    {
-        T result;
-        try
-        {
-            result = ended.GetResult();
-        }
-        catch (Exception error)
-        {
-            Return(host, error);
-            return;
-        }
-        Return(host, result);
-    }
 }
 
 /// <summary>A call of a method that returns a value task without a result.</summary>
@@ -357,24 +321,8 @@ internal abstract class ValueTaskRequest : ValueTaskResultRequest<Nothing>
             Return(host, error);
             return;
         }
-        HarvestLater(host, running.GetAwaiter());
+        ReturnOutcome(host, running.AsTask());
     }
 
     protected abstract ValueTask Invoke(object target);
-
-    private void HarvestLater(IRequestHost host, ValueTaskAwaiter running) => running.UnsafeOnCompleted(() => Harvest(host, running));
-
-    private void Harvest(IRequestHost host, ValueTaskAwaiter ended)
-    {
-        try
-        {
-            ended.GetResult();
-        }
-        catch (Exception error)
-        {
-            Return(host, error);
-            return;
-        }
-        Return(host, default(Nothing));
-    }
 }
