@@ -51,8 +51,9 @@ public sealed class AppHostTests : IDisposable
     private static async Task RunAsync(string[] arguments, Func<Task> check)
     {
         string built = Path.Combine(Root(), "artifacts/bin/MmCluster.Conformance.AppHost", Path.GetFileName(Path.TrimEndingDirectorySeparator(AppContext.BaseDirectory)));
-        ProcessStartInfo start = new("dotnet", [Path.Combine(built, "MmCluster.Conformance.AppHost.dll"), .. arguments]);
+        ProcessStartInfo start = new("dotnet", [Path.Combine(built, "MmCluster.Conformance.AppHost.dll"), .. arguments]) { RedirectStandardOutput = true };
         using Process host = Process.Start(start)!;
+        Task<string> output = host.StandardOutput.ReadToEndAsync(); // so that the pipe never fills
         try
         {
             await check();
@@ -62,7 +63,7 @@ public sealed class AppHostTests : IDisposable
             using Process kill = Process.Start("sh", ["-c", $"kill -TERM {host.Id}"]);
             await host.WaitForExitAsync().WaitAsync(Patience);
         }
-        Assert.Equal(0, host.ExitCode);
+        Assert.True(host.ExitCode == 0, await output);
     }
 
     private async Task<string[]> ReadAsync(string name)
