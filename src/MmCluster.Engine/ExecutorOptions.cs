@@ -26,6 +26,9 @@ public sealed record ExecutorOptions
     /// </summary>
     public DType? KvCacheDType { get; init; }
 
+    /// <summary>Part of the process's memory that KV may take on a processor where <see cref="KvCacheBytes"/> does not say it.</summary>
+    internal double ProcessMemoryShare { get; init; } = 0.4;
+
     /// <summary>The KV type on a processor.</summary>
     internal DType KvType => KvCacheDType ?? DType.F32;
 
@@ -37,4 +40,12 @@ public sealed record ExecutorOptions
 
     /// <summary>Whether a GPU's results must not depend on what else is in a step, at some cost in speed. A processor's never do.</summary>
     public bool Deterministic { get; init; }
+
+    /// <summary>The part of these sizes for a shard of <paramref name="held"/> of <paramref name="layers"/> layers, beside the other shards in one process.</summary>
+    public ExecutorOptions ForShard(int held, int layers) => this with
+    {
+        KvCacheBytes = KvCacheBytes is { } bytes ? (long)((Int128)bytes * held / layers) : null,
+        ProcessMemoryShare = ProcessMemoryShare * held / layers,
+        GpuMemoryUtilization = GpuMemoryUtilization * held / layers,
+    };
 }

@@ -25,9 +25,12 @@ internal sealed class LoadingOptions(string dtype = "bf16")
     private readonly Option<bool> _eager = new("--enforce-eager") { Description = "Launch a GPU's kernels one by one, without CUDA graphs." };
     private readonly Option<bool> _deterministic = new("--deterministic") { Description = "Results on a GPU do not depend on what else is in a step." };
 
+    private readonly Option<int> _shards = NumberOptions.Positive(
+        "--pipeline-parallel-size", 1, "Pipeline shards that the language model's layers are split over, threads of this process.");
+
     public void AddTo(Command command)
     {
-        foreach (Option option in (Option[])[_dtype, _format, _threads, _device, _kvBytes, _kvDType, _gpuShare, _eager, _deterministic])
+        foreach (Option option in (Option[])[_dtype, _format, _threads, _device, _kvBytes, _kvDType, _gpuShare, _eager, _deterministic, _shards])
         {
             command.Add(option);
         }
@@ -38,6 +41,9 @@ internal sealed class LoadingOptions(string dtype = "bf16")
 
     /// <summary>What was written for <c>--kv-cache-dtype</c>.</summary>
     public string KvDType(ParseResult parsed) => parsed.GetRequiredValue(_kvDType);
+
+    /// <summary>Pipeline shards of the language model.</summary>
+    public int PipelineShards(ParseResult parsed) => parsed.GetValue(_shards);
 
     /// <summary>Where and how weights are loaded; also sets the size of the compute pool.</summary>
     public LoadOptions Load(ParseResult parsed)

@@ -58,5 +58,6 @@ internal sealed class ModelOptions(string dtype = "bf16")
         Load = _loading.Load(parsed),
         Engine = engine with { MaxModelLength = MaxLength(parsed) },
         Executor = _loading.Executor(parsed),
+        PipelineShards = _loading.PipelineShards(parsed),
     });
 }

@@ -1,5 +1,7 @@
+using System.Collections.Concurrent;
 using System.Net;
 using System.Net.Sockets;
+using MmCluster.Cluster.TensorLink.Channels;
 using MmCluster.Cluster.TensorLink.Memory;
 using MmCluster.Cluster.TensorLink.Native;
 using MmCluster.Cluster.TensorLink.Wire;
@@ -10,6 +12,7 @@ namespace MmCluster.Cluster.TensorLink;
 internal sealed class LinkListener : IAsyncDisposable
 {
     private readonly LeaseRegistry _leases;
+    private readonly ConcurrentDictionary<long, LinkShardReader> _channels;
     private readonly SharedSlab _slab;
     private readonly TensorLinkOptions _options;
     private readonly byte[] _secret;
@@ -21,8 +24,10 @@ internal sealed class LinkListener : IAsyncDisposable
     private readonly Socket _tcp;
     private readonly Task _accepting;
 
-    public LinkListener(LeaseRegistry leases, SharedSlab slab, TensorLinkOptions options, byte[] secret, Guid incarnation, TimeProvider time)
+    public LinkListener(
+        LeaseRegistry leases, ConcurrentDictionary<long, LinkShardReader> channels, SharedSlab slab, TensorLinkOptions options, byte[] secret, Guid incarnation, TimeProvider time)
     {
+        _channels = channels;
         (_leases, _slab, _options, _secret, _incarnation, _time) = (leases, slab, options, secret, incarnation, time);
         _slots = new SemaphoreSlim(options.MaxConnections);
         // An abstract name: it needs no file, so a kill leaves none behind.
@@ -105,6 +110,10 @@ internal sealed class LinkListener : IAsyncDisposable
             while (await peer.TryReceiveAllAsync(buffer, cancellationToken))
             {
                 var asked = LinkMessage.Read(buffer);
+                if (await TryServeChannelAsync(peer, asked, share: true, cancellationToken))
+                {
+                    return;
+                }
                 if (asked.Verb == LinkVerb.Release)
                 {
                     Release(reading, asked.Id);
@@ -137,6 +146,10 @@ internal sealed class LinkListener : IAsyncDisposable
         while (await peer.TryReceiveAllAsync(buffer, cancellationToken))
         {
             var asked = LinkMessage.Read(buffer);
+            if (await TryServeChannelAsync(peer, asked, share: false, cancellationToken))
+            {
+                return;
+            }
             if (Find(asked) is not { } lease)
             {
                 new LinkMessage(LinkVerb.Gone, asked.Id).Write(buffer);
@@ -174,6 +187,26 @@ internal sealed class LinkListener : IAsyncDisposable
         using var patience = new CancellationTokenSource(_options.PeerTimeout, _time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, patience.Token);
         await Handshake.ListenAsync(peer, _secret, _incarnation, slabBytes, either.Token);
+    }
+
+    // Serves it to its end; false when the message asks for something else.
+    private async Task<bool> TryServeChannelAsync(Socket peer, LinkMessage asked, bool share, CancellationToken cancellationToken)
+    {
+        if (asked.Verb != LinkVerb.OpenChannel)
+        {
+            return false;
+        }
+        if (_channels.TryGetValue(asked.Id, out LinkShardReader? channel)
+            && asked.Shape == [channel.Shape.Frames, channel.Shape.Rows, channel.Shape.Width]
+            && _channels.TryRemove(asked.Id, out channel))
+        {
+            await channel.ServeAsync(peer, share, cancellationToken);
+            return true;
+        }
+        byte[] answer = new byte[LinkMessage.Size];
+        new LinkMessage(LinkVerb.Gone, asked.Id).Write(answer);
+        await peer.SendAllAsync(answer, cancellationToken);
+        return true;
     }
 
     private Lease? Find(in LinkMessage asked) => asked.Verb == LinkVerb.Pull

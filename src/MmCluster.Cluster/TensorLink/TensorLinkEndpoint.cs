@@ -1,6 +1,8 @@
 using System.Collections.Concurrent;
 using System.Net.Sockets;
+using System.Security.Cryptography;
 using System.Text;
+using MmCluster.Cluster.TensorLink.Channels;
 using MmCluster.Cluster.TensorLink.Memory;
 using MmCluster.Models;
 using MmCluster.Tensors;
@@ -21,6 +23,7 @@ public sealed class TensorLinkEndpoint : IAsyncDisposable
     private readonly LinkListener _listener;
     private readonly ITimer _sweep;
     private readonly ConcurrentDictionary<Guid, PeerPool> _peers = new();
+    private readonly ConcurrentDictionary<long, LinkShardReader> _channels = new();
     private bool _disposed;
 
     /// <summary>Starts listening.</summary>
@@ -37,7 +40,7 @@ public sealed class TensorLinkEndpoint : IAsyncDisposable
         _slab = new SharedSlab(options.SlabBytes);
         _leases = new LeaseRegistry(_slab, options.LeaseTime, time);
         var incarnation = Guid.NewGuid();
-        _listener = new LinkListener(_leases, _slab, options, _secret, incarnation, time);
+        _listener = new LinkListener(_leases, _channels, _slab, options, _secret, incarnation, time);
         Address = new LinkAddress(MachineIdentity.Current, _listener.UnixPath, options.Host, _listener.Port, incarnation);
         TimeSpan sweep = options.LeaseTime / 4;
         _sweep = time.CreateTimer(_ => _leases.Sweep(), null, sweep, sweep);
@@ -96,6 +99,31 @@ public sealed class TensorLinkEndpoint : IAsyncDisposable
         }
     }
 
+    /// <summary>
+    /// Makes the receiving end of a channel; one sender may connect to its <see cref="LinkShardReader.Ref"/>. Dispose it when nobody does.
+    /// </summary>
+    public LinkShardReader ExpectChannel(ChannelShape shape)
+    {
+        LinkShardReader channel = new(Address, BitConverter.ToInt64(RandomNumberGenerator.GetBytes(sizeof(long))), shape);
+        _channels[channel.Ref.Id] = channel;
+        _ = channel.Closed.ContinueWith(_ => _channels.TryRemove(channel.Ref.Id, out LinkShardReader? _), TaskScheduler.Default);
+        return channel;
+    }
+
+    /// <summary>Connects to a channel's receiving end: through shared memory on the same machine, over TCP elsewhere.</summary>
+    /// <exception cref="MmException">Unavailable: its silo is gone, or nobody waits for it any more.</exception>
+    public async Task<LinkShardWriter> OpenChannelAsync(ChannelRef to, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await LinkShardWriter.ConnectAsync(to, _options.ShareMemory && to.Owner.Machine == Address.Machine, _secret, cancellationToken);
+        }
+        catch (Exception error) when (error is IOException or SocketException or InvalidDataException)
+        {
+            throw new MmException(MmErrorCode.Unavailable, $"tensor link: cannot open a channel to {to.Owner.Host}:{to.Owner.Port}: {error.Message}", error);
+        }
+    }
+
     /// <summary>Extends all leases of a request.</summary>
     public void Renew(string request) => _leases.Renew(request);
 
@@ -119,6 +147,10 @@ public sealed class TensorLinkEndpoint : IAsyncDisposable
             return;
         }
         await _sweep.DisposeAsync();
+        foreach (LinkShardReader channel in _channels.Values)
+        {
+            channel.Dispose();
+        }
         await _listener.DisposeAsync();
         foreach (PeerPool peer in _peers.Values)
         {

@@ -2,22 +2,35 @@ using MmCluster.Engine.Sampling;
 
 namespace MmCluster.Engine.Cpu;
 
-/// <summary>A sequence on the executor: its tokens, block table, sampling state and, for networks with cross-attention, its memory.</summary>
+/// <summary>
+/// A sequence on a shard: its block table, its tokens where they are embedded, its sampling state where it is sampled and, for networks with
+/// cross-attention, its memory.
+/// </summary>
 internal sealed class CpuSlot
 {
-    private int[] _tokens;
+    private int[]? _tokens;
     private int[] _blocks = new int[16];
 
-    public CpuSlot(SlotStart start, int vocabulary, int maxLength)
+    /// <summary>Fills a slot.</summary>
+    /// <param name="start">The sequence.</param>
+    /// <param name="step">The step that filled it.</param>
+    /// <param name="maxLength">Longest sequence; 0 on a shard that needs no tokens.</param>
+    public CpuSlot(SlotStart start, long step, int maxLength)
     {
         Start = start;
-        _tokens = new int[Math.Min(maxLength + 1, start.Tokens.Length + 4096)];
-        start.Tokens.CopyTo(_tokens);
-        Length = start.Tokens.Length;
-        Sampling = new SlotSampling(start.Sampling, start.Choice, start.StopTokenIds, start.Tokens.Span, start.PromptLength, vocabulary);
+        StartedAt = step;
+        if (maxLength > 0)
+        {
+            _tokens = new int[Math.Min(maxLength + 1, start.Tokens.Length + 4096)];
+            start.Tokens.CopyTo(_tokens);
+            Length = start.Tokens.Length;
+        }
     }
 
     public SlotStart Start { get; }
+
+    /// <summary>The step that filled it.</summary>
+    public long StartedAt { get; }
 
     public int Length { get; private set; }
 
@@ -27,13 +40,18 @@ internal sealed class CpuSlot
 
     public int BlockCount { get; private set; }
 
-    public SlotSampling Sampling { get; }
+    /// <summary>Null on a shard that does not sample.</summary>
+    public SlotSampling? Sampling { get; init; }
 
     /// <summary>What the decoder attends to besides itself; null for decoder-only networks.</summary>
     public CrossMemory? Memory { get; set; }
 
     public void Append(int token)
     {
+        if (_tokens is null)
+        {
+            return;
+        }
         if (Length == _tokens.Length)
         {
             Array.Resize(ref _tokens, 2 * _tokens.Length);

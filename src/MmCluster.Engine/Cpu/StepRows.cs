@@ -6,7 +6,7 @@ namespace MmCluster.Engine.Cpu;
 /// The ragged batch of a step: one row a computed position. The tensors are kept while their shapes stay, which is what a run of decode steps
 /// does, and made anew otherwise.
 /// </summary>
-internal sealed class StepRows(int blockSize, bool prefixLm, bool tokenTypes) : IDisposable
+internal sealed class StepRows(int blockSize, bool embeds, bool prefixLm, bool tokenTypes) : IDisposable
 {
     private Tensor? _ids;
     private Tensor? _sampled;
@@ -14,7 +14,7 @@ internal sealed class StepRows(int blockSize, bool prefixLm, bool tokenTypes) : 
     private PagedBatch? _batch;
     private int _width;
 
-    /// <summary>[T] token ids; media positions hold 0.</summary>
+    /// <summary>[T] token ids where they are embedded; media positions hold 0.</summary>
     public Tensor Ids => _ids!;
 
     /// <summary>[R] rows whose logits are wanted.</summary>
@@ -61,12 +61,12 @@ internal sealed class StepRows(int blockSize, bool prefixLm, bool tokenTypes) : 
 
     private void Shape(int rows, int sequences, int sampled, int blocks, bool visible)
     {
-        if (_batch is null || _ids!.Size(0) != rows || _batch.SequenceLengths.Size(0) != sequences || blocks > _width
+        if (_batch is null || _batch.Positions.Size(0) != rows || _batch.SequenceLengths.Size(0) != sequences || blocks > _width
             || (_batch.VisibleEnds is not null) != visible)
         {
             _width = Math.Max(_width, (blocks + 63) / 64 * 64);
             ReleaseBatch();
-            _ids = Ints(rows);
+            _ids = embeds ? Ints(rows) : null;
             _types = tokenTypes ? Ints(rows) : null;
             _batch = new PagedBatch
             {
@@ -89,7 +89,7 @@ internal sealed class StepRows(int blockSize, bool prefixLm, bool tokenTypes) : 
 
     private void FillRows(in StepPlan plan, CpuSlot?[] slots)
     {
-        Span<int> ids = _ids!.AsSpan<int>();
+        Span<int> ids = _ids is null ? default : _ids.AsSpan<int>();
         Span<int> types = _types is null ? default : _types.AsSpan<int>();
         Span<int> starts = _batch!.QueryStarts.AsSpan<int>();
         Span<int> lengths = _batch.SequenceLengths.AsSpan<int>();
@@ -113,7 +113,10 @@ internal sealed class StepRows(int blockSize, bool prefixLm, bool tokenTypes) : 
             blocks[..((end + blockSize - 1) / blockSize)].CopyTo(tables.Slice(i * _width, _width));
             for (int position = chunk.Start; position < end; position++, row++)
             {
-                ids[row] = position < known ? slot.Tokens[position] : plan.Drafts.Span[chunk.DraftOffset + position - known];
+                if (embeds)
+                {
+                    ids[row] = position < known ? slot.Tokens[position] : plan.Drafts.Span[chunk.DraftOffset + position - known];
+                }
                 positions[row] = position;
                 mapping[row] = (blocks[position / blockSize] * blockSize) + (position % blockSize);
                 if (!ends.IsEmpty)
@@ -121,7 +124,7 @@ internal sealed class StepRows(int blockSize, bool prefixLm, bool tokenTypes) : 
                     ends[row] = slot.VisibleEnd(position, prefixLm);
                 }
             }
-            MarkMedia(slot.Start, chunk, ids[(row - chunk.Count)..], types.IsEmpty ? default : types[(row - chunk.Count)..]);
+            MarkMedia(slot.Start, chunk, From(ids, row - chunk.Count), From(types, row - chunk.Count));
             for (int last = row - 1 - chunk.DraftCount; chunk.Sample && last < row; last++)
             {
                 sampled[sample++] = last;
@@ -129,6 +132,8 @@ internal sealed class StepRows(int blockSize, bool prefixLm, bool tokenTypes) : 
         }
         starts[chunks.Length] = row;
     }
+
+    private static Span<int> From(Span<int> values, int first) => values.IsEmpty ? default : values[first..];
 
     // A placeholder's id may lie beyond the embedding table; its row is overwritten anyway.
     private static void MarkMedia(SlotStart start, SlotChunk chunk, Span<int> ids, Span<int> types)
@@ -144,7 +149,10 @@ internal sealed class StepRows(int blockSize, bool prefixLm, bool tokenTypes) : 
             int end = Math.Min(span.Position + span.Length, chunk.Start + chunk.Count) - chunk.Start;
             if (first < end)
             {
-                ids[first..end].Clear();
+                if (!ids.IsEmpty)
+                {
+                    ids[first..end].Clear();
+                }
                 if (!types.IsEmpty)
                 {
                     types[first..end].Fill(1);

@@ -1,4 +1,5 @@
 using MmCluster.Engine.Cpu;
+using MmCluster.Engine.Pipeline;
 using MmCluster.Models.Backbones;
 using MmCluster.Tensors;
 
@@ -14,5 +15,14 @@ public static class Executors
     {
         "cpu" => new CpuExecutor(backbone, options),
         _ => throw new NotSupportedException($"there is no executor for {device}; known: cpu"),
+    };
+
+    /// <summary>A pipeline shard over the layers of <paramref name="backbone"/>, whose weights are on <paramref name="device"/>; it stays the caller's and must outlive it.</summary>
+    /// <exception cref="ArgumentException">The network cannot be cut, or the options leave no room for one block.</exception>
+    /// <exception cref="NotSupportedException">No shards on that kind of device.</exception>
+    public static IModelShard CreateShard(IBackbone backbone, Device device, ExecutorOptions options) => device.Kind switch
+    {
+        "cpu" => new CpuShard(backbone, options),
+        _ => throw new NotSupportedException($"there are no pipeline shards on {device}; known: cpu"),
     };
 }

@@ -17,15 +17,16 @@ namespace MmCluster.Engine.Hosting;
 public sealed class LocalModel : IAsyncDisposable
 {
     private readonly LoadedModel _model;
+    private readonly LocalBackbone _backbone;
     private readonly Engine _engine;
     private readonly EngineHost _host;
     private readonly PromptBuilder? _prompts;
     private readonly MediaIntake[] _intakes;
     private readonly TimeProvider _time;
 
-    private LocalModel(LoadedModel model, Tokenizer? tokenizer, LocalModelOptions options)
+    private LocalModel(LoadedModel model, LocalBackbone backbone, Tokenizer? tokenizer, LocalModelOptions options)
     {
-        _model = model;
+        (_model, _backbone) = (model, backbone);
         _time = options.Time;
         Tokenizer = tokenizer;
         _prompts = tokenizer is null ? null : new PromptBuilder(model.Card, tokenizer, model.SpecialTokens);
@@ -36,7 +37,7 @@ public sealed class LocalModel : IAsyncDisposable
             EosTokenIds = eos,
             Vocabulary = tokenizer is null ? null : new TokenizerVocabulary(tokenizer),
         };
-        IModelExecutor executor = Executors.Create(model.Backbone!, options.Load.Device, options.Executor with
+        IModelExecutor executor = backbone.CreateExecutor(options.Load.Device, options.Executor with
         {
             MaxSlots = engine.MaxNumSeqs,
             MaxBatchedTokens = engine.MaxNumBatchedTokens,
@@ -80,15 +81,16 @@ public sealed class LocalModel : IAsyncDisposable
     /// <exception cref="NotSupportedException">An architecture, format or medium that is not known.</exception>
     public static LocalModel Load(string folder, LocalModelOptions options)
     {
-        LoadedModel model = LoadedModel.Load(folder, options.Load, options.Card);
+        LoadedModel model = LoadedModel.Load(folder, options.Load with { Shard = LocalBackbone.FirstOf(options.PipelineShards) }, options.Card);
+        LocalBackbone? backbone = null;
         try
         {
-            return model.Backbone is null
-                ? throw new InvalidDataException($"{folder}: the model has no language model to run")
-                : new LocalModel(model, TokenizerOf(model, options.Load), options);
+            backbone = LocalBackbone.Complete(model, options.Load, options.PipelineShards);
+            return new LocalModel(model, backbone, TokenizerOf(model, options.Load), options);
         }
         catch
         {
+            backbone?.Dispose();
             model.Dispose();
             throw;
         }
@@ -143,6 +145,7 @@ public sealed class LocalModel : IAsyncDisposable
         {
             await intake.DisposeAsync();
         }
+        _backbone.Dispose();
         _model.Dispose();
     }
 

@@ -19,6 +19,12 @@ public sealed record LocalModelOptions
     /// <summary>Sizes of the executor; slots and positions a step follow <see cref="Engine"/>.</summary>
     public ExecutorOptions Executor { get; init; } = new();
 
+    /// <summary>
+    /// Pipeline shards that the backbone's layers are split over, threads of this process; 1, the default, keeps them together. The sizes of
+    /// <see cref="Executor"/> are all shards' together.
+    /// </summary>
+    public int PipelineShards { get; init; } = 1;
+
     /// <summary>Batching and caching of encoders.</summary>
     public EncoderOptions Encoders { get; init; } = new();
 

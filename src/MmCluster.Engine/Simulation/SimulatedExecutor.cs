@@ -5,7 +5,7 @@ namespace MmCluster.Engine.Simulation;
 /// <summary>
 /// An executor without weights: takes the time that its profile says and gives tokens that depend on the whole history through real block tables.
 /// Each KV position holds the model's running state, so a wrong block gives wrong tokens. With a <see cref="VirtualTime"/> it moves the
-/// clock itself; with any other it waits. Allocates nothing a step once its slots have grown.
+/// clock itself; with any other it waits. A pipeline's depth is its number of equal shards, which compute different steps at the same time. Allocates nothing a step once its slots have grown.
 /// </summary>
 public sealed class SimulatedExecutor : IModelExecutor
 {
@@ -14,7 +14,7 @@ public sealed class SimulatedExecutor : IModelExecutor
     private readonly Func<Tensor, ulong> _mediaIdentity;
     private readonly SimulatedSlot?[] _slots;
     private readonly ulong[] _kv;
-    private readonly Queue<StepResult> _pending = new();
+    private readonly SimulatedPipeline _pipeline;
     private readonly ManualResetEventSlim _elapsed = new();
 
     /// <summary>Creates an executor.</summary>
@@ -26,6 +26,7 @@ public sealed class SimulatedExecutor : IModelExecutor
         _profile = profile;
         _time = time;
         _mediaIdentity = mediaIdentity ?? (_ => 1);
+        _pipeline = new SimulatedPipeline(profile.PipelineDepth);
         _slots = new SimulatedSlot?[profile.MaxSlots];
         _kv = new ulong[(long)profile.BlockCount * BlockSize];
     }
@@ -65,34 +66,25 @@ public sealed class SimulatedExecutor : IModelExecutor
     internal void DropAll()
     {
         Array.Clear(_slots);
-        _pending.Clear();
+        _pipeline.Clear();
         Array.Clear(_kv);
     }
 
     private void Answer(in StepPlan plan, StepResult result)
     {
-        if (_profile.PipelineDepth == 1)
-        {
-            Compute(plan, result);
-            return;
-        }
+        Prepare(plan);
         if (plan.Chunks.Length > 0)
         {
-            StepResult later = new();
-            Compute(plan, later);
-            _pending.Enqueue(later);
-            if (_pending.Count < _profile.PipelineDepth)
+            StepResult own = _pipeline.Begin();
+            TimeSpan duration = Compute(plan, own);
+            PassUntil(_pipeline.Send(_time.GetUtcNow(), duration));
+        }
+        if (_pipeline.IsFull || plan.Chunks.Length == 0)
+        {
+            if (_pipeline.TryTake(result) is { } end)
             {
-                return;
+                PassUntil(end);
             }
-        }
-        else
-        {
-            Prepare(plan);
-        }
-        if (_pending.TryDequeue(out StepResult? oldest))
-        {
-            result.CopyFrom(oldest);
         }
     }
 
@@ -114,9 +106,9 @@ public sealed class SimulatedExecutor : IModelExecutor
         }
     }
 
-    private void Compute(in StepPlan plan, StepResult result)
+    // What the step gives, and how long all of it takes.
+    private TimeSpan Compute(in StepPlan plan, StepResult result)
     {
-        Prepare(plan);
         long positions = 0;
         long context = 0;
         foreach (ref readonly SlotChunk chunk in plan.Chunks.Span)
@@ -130,11 +122,8 @@ public sealed class SimulatedExecutor : IModelExecutor
             positions += chunk.Count;
             context += chunk.Start + chunk.Count;
         }
-        if (plan.Chunks.Length > 0)
-        {
-            result.Step = plan.Step;
-            Pass(_profile.StepTime(positions, context));
-        }
+        result.Step = plan.Step;
+        return _profile.StepTime(positions, context);
     }
 
     private void Compute(SimulatedSlot slot, in SlotChunk chunk, in StepPlan plan, StepResult result)
@@ -226,18 +215,21 @@ public sealed class SimulatedExecutor : IModelExecutor
         return null;
     }
 
-    private void Pass(TimeSpan duration)
+    private void PassUntil(DateTimeOffset end)
     {
+        TimeSpan duration = end - _time.GetUtcNow();
+        if (duration <= TimeSpan.Zero)
+        {
+            return;
+        }
         if (_time is VirtualTime virtualTime)
         {
             virtualTime.Advance(duration);
+            return;
         }
-        else if (duration > TimeSpan.Zero)
-        {
-            _elapsed.Reset();
-            using ITimer timer = _time.CreateTimer(state => ((ManualResetEventSlim)state!).Set(), _elapsed, duration, Timeout.InfiniteTimeSpan);
-            _elapsed.Wait();
-        }
+        _elapsed.Reset();
+        using ITimer timer = _time.CreateTimer(state => ((ManualResetEventSlim)state!).Set(), _elapsed, duration, Timeout.InfiniteTimeSpan);
+        _elapsed.Wait();
     }
 
     private sealed class SimulatedSlot(SlotStart source)

@@ -12,7 +12,7 @@ public sealed class MiniReferenceTests
     [Fact]
     public async Task The_shipped_model_answers_as_transformers_does()
     {
-        string root = FindRoot();
+        string root = RepositoryRoot.Path("");
         string goldens = Path.Combine(root, "tests/goldens/mini");
         using JsonDocument reference = JsonDocument.Parse(await File.ReadAllBytesAsync(Path.Combine(goldens, "cases.json"), Stop));
         LocalModelOptions options = new() { Load = new LoadOptions { Backbone = DType.F32 } };
@@ -63,17 +63,5 @@ public sealed class MiniReferenceTests
             text += output.Text;
         }
         return (ids, text);
-    }
-
-    private static string FindRoot()
-    {
-        for (DirectoryInfo? folder = new(AppContext.BaseDirectory); folder is not null; folder = folder.Parent)
-        {
-            if (File.Exists(Path.Combine(folder.FullName, "MmCluster.sln")))
-            {
-                return folder.FullName;
-            }
-        }
-        throw new InvalidOperationException("no MmCluster.sln above the tests");
     }
 }

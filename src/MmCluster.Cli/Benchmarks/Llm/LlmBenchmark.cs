@@ -3,7 +3,6 @@ using System.Globalization;
 using MmCluster.Engine;
 using MmCluster.Engine.Hosting;
 using MmCluster.Models;
-using MmCluster.Models.Backbones;
 using MmCluster.Models.Cards;
 using MmCluster.Models.Catalog;
 
@@ -19,6 +18,9 @@ namespace MmCluster.Cli.Benchmarks.Llm;
 /// <param name="Repeat">Measured runs, after one that is not.</param>
 internal sealed record LlmBenchmarkOptions(string Folder, LoadOptions Load, ExecutorOptions Executor, int Prompt, int New, int Batch, int Repeat)
 {
+    /// <summary>Pipeline shards that the layers are split over.</summary>
+    public int PipelineShards { get; init; } = 1;
+
     /// <summary>Positions a step; null takes all prompts', at most 8,192.</summary>
     public int? MaxBatchedTokens { get; init; }
 
@@ -49,13 +51,15 @@ internal static class LlmBenchmark
     public static async Task<LlmBenchmarkResult> RunAsync(LlmBenchmarkOptions options, CancellationToken cancellationToken)
     {
         long start = Stopwatch.GetTimestamp();
-        using var model = LoadedModel.Load(options.Folder, options.Load with
+        LoadOptions parts = options.Load with
         {
             Components = component => component.Kind == ComponentKind.Backbone,
             MaxModelLength = Length(options),
-        });
+        };
+        using var model = LoadedModel.Load(options.Folder, parts with { Shard = LocalBackbone.FirstOf(options.PipelineShards) });
+        using LocalBackbone backbone = LocalBackbone.Complete(model, parts, options.PipelineShards);
         double load = Stopwatch.GetElapsedTime(start).TotalSeconds;
-        await using Engine.Engine engine = Start(model, options);
+        await using Engine.Engine engine = Start(backbone, options);
         List<double> prefill = [];
         List<double> decode = [];
         List<int> first = [];
@@ -72,15 +76,14 @@ internal static class LlmBenchmark
             }
             first = round.First;
         }
-        return new LlmBenchmarkResult(prefill, decode, load, model.WeightBytes, firstToken, PeakRss() / 1e6, first[..Math.Min(ReportedIds, first.Count)]);
+        return new LlmBenchmarkResult(prefill, decode, load, backbone.WeightBytes, firstToken, PeakRss() / 1e6, first[..Math.Min(ReportedIds, first.Count)]);
     }
 
     private static int Length(LlmBenchmarkOptions options) => options.Prompt + options.New + 1 + options.Slack;
 
-    private static Engine.Engine Start(LoadedModel model, LlmBenchmarkOptions options)
+    private static Engine.Engine Start(LocalBackbone backbone, LlmBenchmarkOptions options)
     {
-        IBackbone backbone = model.Backbone ?? throw new MmException(MmErrorCode.InvalidArgument, $"{options.Folder}: the model has no language model to time");
-        IModelExecutor executor = Executors.Create(backbone, options.Load.Device, options.Executor with
+        IModelExecutor executor = backbone.CreateExecutor(options.Load.Device, options.Executor with
         {
             MaxSlots = options.Batch,
             MaxBatchedTokens = options.Budget,

@@ -39,6 +39,7 @@ internal sealed class BenchLlmCommand : Command
             model.Folder, _loading.Load(parsed), _loading.Executor(parsed), parsed.GetValue(_prompt), parsed.GetValue(_new), parsed.GetValue(_batch), parsed.GetValue(_repeat))
         {
             MaxBatchedTokens = parsed.GetValue(_maxTokens),
+            PipelineShards = _loading.PipelineShards(parsed),
         };
         LlmBenchmarkResult result = await LlmBenchmark.RunAsync(options, cancellationToken);
         if (parsed.GetValue(GlobalOptions.Json))
@@ -63,6 +64,7 @@ internal sealed class BenchLlmCommand : Command
         prompt = options.Prompt,
         @new = options.New,
         batch = options.Batch,
+        pipeline_parallel_size = options.PipelineShards,
         prefill_tok_s = Math.Round(result.PrefillTokensPerSecond, 2),
         decode_tok_s = Math.Round(result.DecodeTokensPerSecond, 2),
         prefill_runs = result.Prefill.Select(rate => Math.Round(rate, 2)),

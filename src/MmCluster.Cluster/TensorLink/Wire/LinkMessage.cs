@@ -15,8 +15,14 @@ internal enum LinkVerb : byte
     /// <summary>The tensor asked for.</summary>
     Tensor = 3,
 
-    /// <summary>There is no lease of that id: it ended, or never was.</summary>
+    /// <summary>There is no lease or channel of that id: it ended, or never was.</summary>
     Gone = 4,
+
+    /// <summary>Turns the connection into a channel that the listener waits for; the shape is frames, rows, width.</summary>
+    OpenChannel = 5,
+
+    /// <summary>The listener waited for it. Over a unix socket the caller passes the frames' memory next. <see cref="Channels.ChannelHead"/> says what follows.</summary>
+    Channel = 6,
 }
 
 /// <summary>

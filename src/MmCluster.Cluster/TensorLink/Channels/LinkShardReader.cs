@@ -1,0 +1,108 @@
+using System.Buffers.Binary;
+using System.Net.Sockets;
+using System.Runtime.InteropServices;
+using MmCluster.Cluster.TensorLink.Memory;
+using MmCluster.Cluster.TensorLink.Native;
+using MmCluster.Cluster.TensorLink.Wire;
+using MmCluster.Engine.Pipeline;
+
+namespace MmCluster.Cluster.TensorLink.Channels;
+
+/// <summary>
+/// The receiving end of a channel between silos. A thread takes messages in as they come, as far as there are frames, so that the next step's rows arrive while this
+/// one's are computed.
+/// </summary>
+public sealed class LinkShardReader : ChannelEnd, IShardReader
+{
+    private readonly TaskCompletionSource _connected = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly byte[] _head = new byte[ChannelHead.Size];
+    private readonly byte[] _credit = new byte[ChannelHead.CreditSize];
+    private ShardFrame[] _frames = [];
+    private bool _shared;
+    private long _arrived;
+    private long _released;
+
+    internal LinkShardReader(LinkAddress owner, long id, ChannelShape shape)
+        : base(shape) => Ref = new ChannelRef(owner, id, shape);
+
+    /// <summary>What the sender needs to connect.</summary>
+    public ChannelRef Ref { get; }
+
+    /// <summary>Completes when the sender has connected.</summary>
+    public Task Connected => _connected.Task;
+
+    /// <inheritdoc/>
+    public ShardFrame Receive()
+    {
+        lock (Gate)
+        {
+            while (_arrived == _released && !IsClosed)
+            {
+                Monitor.Wait(Gate);
+            }
+            ThrowIfClosed();
+            return _frames[_released % _frames.Length];
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Release()
+    {
+        lock (Gate)
+        {
+            _released++;
+        }
+        BinaryPrimitives.WriteInt64LittleEndian(_credit, _released);
+        try
+        {
+            SendAll(_credit);
+        }
+        catch (Models.MmException)
+        {
+            // The next Receive tells.
+        }
+    }
+
+    /// <summary>Takes over a connection whose sender asks for this channel, until it is closed.</summary>
+    internal async Task ServeAsync(Socket socket, bool share, CancellationToken cancellationToken)
+    {
+        byte[] message = new byte[LinkMessage.Size];
+        new LinkMessage(LinkVerb.Channel, Ref.Id).Write(message);
+        await socket.SendAllAsync(message, cancellationToken);
+        _shared = share && Shape.Rows > 0;
+        _frames = _shared
+            ? ChannelFrames.Shared(Shape, SharedMemory.Open(await DescriptorPassing.ReceiveAsync(socket, cancellationToken), Shape.MemoryBytes), readOnly: true)
+            : ChannelFrames.Own(Shape);
+        Attach(socket, "channel-in");
+        _connected.TrySetResult();
+        await using CancellationTokenRegistration stop = cancellationToken.Register(Dispose);
+        await Closed;
+    }
+
+    private protected override void ReadOne()
+    {
+        ReceiveAll(_head);
+        var head = ChannelHead.Read(_head, _arrived, Shape);
+        lock (Gate)
+        {
+            if (_arrived - _released == _frames.Length)
+            {
+                throw new InvalidDataException("it sent more than it had credits for");
+            }
+        }
+        ShardFrame frame = _frames[_arrived % _frames.Length];
+        frame.Clear();
+        ReceiveAll(frame.Header.GetSpan(Math.Max(head.HeaderBytes, 1))[..head.HeaderBytes]);
+        frame.Header.Advance(head.HeaderBytes);
+        frame.RowCount = head.Rows;
+        if (!_shared && head.Rows > 0)
+        {
+            ReceiveAll(MemoryMarshal.AsBytes(frame.Rows!.AsSpan<float>())[..(int)frame.RowBytes]);
+        }
+        lock (Gate)
+        {
+            _arrived++;
+            Monitor.PulseAll(Gate);
+        }
+    }
+}

@@ -1,0 +1,26 @@
+namespace MmCluster.Engine.Pipeline;
+
+/// <summary>Shards as threads of one process.</summary>
+public static class LocalPipeline
+{
+    /// <summary>An executor over <paramref name="shards"/>, in order, which it then owns; at least two.</summary>
+    /// <exception cref="ArgumentException">They do not belong together.</exception>
+    public static PipelineExecutor Create(IReadOnlyList<IModelShard> shards)
+    {
+        for (int i = 1; i < shards.Count; i++)
+        {
+            if (shards[i].Spec.FirstLayer != shards[i - 1].Spec.EndLayer)
+            {
+                throw new ArgumentException($"pipeline: layer {shards[i].Spec.FirstLayer} does not follow on {shards[i - 1].Spec.EndLayer}");
+            }
+        }
+        ExecutorDescription[] others = [.. shards.Skip(1).Select(shard => shard.Describe())];
+        ExecutorDescription joined = PipelineExecutor.Join(shards[0].Describe(), others);
+        LocalShardChannel[] between = [.. shards.Skip(1).Select(shard => Channel(PipelineChannels.Between(joined, shard.Spec.HiddenSize)))];
+        LocalShardChannel results = Channel(PipelineChannels.Results(joined));
+        ShardWorker[] workers = [.. shards.Skip(1).Select((shard, i) => new ShardWorker(shard, between[i], i + 1 < between.Length ? between[i + 1] : results))];
+        return new PipelineExecutor(shards[0], between[0], results, others, workers);
+    }
+
+    private static LocalShardChannel Channel(PipelineChannels shape) => new(shape.Frames, shape.Rows, shape.Width);
+}
