@@ -12,7 +12,7 @@ namespace MmCluster.Bench.Orleans;
 /// <summary>Silos for the benchmarks, here and in a process of their own.</summary>
 internal static class BenchSilo
 {
-    public static async Task<IHost> StartAsync(string folder, string cluster, int siloPort = 0, int gatewayPort = 0)
+    public static async Task<IHost> StartAsync(string folder, string cluster)
     {
         HostApplicationBuilder builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings());
         builder.Logging.SetMinimumLevel(LogLevel.None);
@@ -23,8 +23,8 @@ internal static class BenchSilo
             silo.Configure<EndpointOptions>(options =>
             {
                 options.AdvertisedIPAddress = IPAddress.Loopback;
-                options.SiloPort = siloPort == 0 ? FreePort() : siloPort;
-                options.GatewayPort = gatewayPort == 0 ? FreePort() : gatewayPort;
+                options.SiloPort = FreePort();
+                options.GatewayPort = FreePort();
             });
         });
         IHost host = builder.Build();
@@ -32,30 +32,16 @@ internal static class BenchSilo
         return host;
     }
 
-    public static async Task<IHost> ConnectAsync(string folder, string cluster)
-    {
-        HostApplicationBuilder builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings());
-        builder.Services.AddSingleton(TimeProvider.System);
-        builder.UseOrleansClient(client =>
-        {
-            client.UseLocalFolderClustering(folder);
-            client.Configure<ClusterOptions>(options => options.ClusterId = options.ServiceId = cluster);
-        });
-        IHost host = builder.Build();
-        await host.StartAsync();
-        return host;
-    }
-
     /// <summary>A silo that serves until its input ends.</summary>
-    public static async Task ServeAsync(string folder, string cluster, int siloPort, int gatewayPort)
+    public static async Task ServeAsync(string folder, string cluster)
     {
-        using IHost host = await StartAsync(folder, cluster, siloPort, gatewayPort);
+        using IHost host = await StartAsync(folder, cluster);
         await Console.Out.WriteLineAsync(host.Services.GetRequiredService<ILocalSiloDetails>().SiloAddress.ToParsableString());
         await Console.In.ReadToEndAsync();
         await host.StopAsync();
     }
 
-    public static async Task<(Process Process, SiloAddress Address)> SpawnAsync(string folder, string cluster, int siloPort = 0, int gatewayPort = 0)
+    public static async Task<(Process Process, SiloAddress Address)> SpawnAsync(string folder, string cluster)
     {
         ProcessStartInfo start = new(Environment.ProcessPath!) { RedirectStandardInput = true, RedirectStandardOutput = true };
         if (Path.GetFileNameWithoutExtension(Environment.ProcessPath) == "dotnet")
@@ -65,14 +51,12 @@ internal static class BenchSilo
         start.ArgumentList.Add("--silo");
         start.ArgumentList.Add(folder);
         start.ArgumentList.Add(cluster);
-        start.ArgumentList.Add($"{siloPort}");
-        start.ArgumentList.Add($"{gatewayPort}");
         Process process = Process.Start(start)!;
         string line = await process.StandardOutput.ReadLineAsync() ?? throw new InvalidOperationException("the silo process ended");
         return (process, SiloAddress.FromParsableString(line));
     }
 
-    public static int FreePort()
+    private static int FreePort()
     {
         using Socket socket = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
         socket.Bind(new IPEndPoint(IPAddress.Loopback, 0));

@@ -1,13 +1,15 @@
 #pragma warning disable MM0001 // the attacks are made of the real writer's frames, so that they come as deep as calls do
+using Orleans;
+using Orleans.Runtime;
 using Orleans.Runtime.Messaging;
 using Orleans.Runtime.Net;
 using Orleans.Serialization;
 using OrleansGenerated;
 
-namespace MmCluster.Bench.Orleans;
+namespace MmCluster.Fuzz.Orleans;
 
 /// <summary>Frames of real calls, damaged behind the header: the silo knows their methods and reads their arguments.</summary>
-internal static class FuzzFrames
+internal static class Frames
 {
     private static readonly GrainType Type = GrainType.Create("fuzz");
 
@@ -46,10 +48,10 @@ internal static class FuzzFrames
         FuzzMessage message = FuzzMessage.Draw(random);
         Request request = random.Next(4) switch
         {
-            0 => new Call_MmCluster_Bench_Orleans_IFuzzGrain_1 { A0 = message.Text },
-            1 => new Call_MmCluster_Bench_Orleans_IFuzzGrain_2 { EnumerationId = Guid.NewGuid(), A0 = message, A1 = random.Next(10) },
-            2 => new Call_MmCluster_Bench_Orleans_IFuzzGrain_3(),
-            _ => new Call_MmCluster_Bench_Orleans_IFuzzGrain_0 { A0 = message, A1 = new() { ["a"] = [1, null] }, A2 = message.Anything },
+            0 => new Call_MmCluster_Fuzz_Orleans_IFuzzGrain_1 { A0 = message.Text },
+            1 => new Call_MmCluster_Fuzz_Orleans_IFuzzGrain_2 { EnumerationId = Guid.NewGuid(), A0 = message, A1 = random.Next(10) },
+            2 => new Call_MmCluster_Fuzz_Orleans_IFuzzGrain_3(),
+            _ => new Call_MmCluster_Fuzz_Orleans_IFuzzGrain_0 { A0 = message, A1 = new() { ["a"] = [1, null] }, A2 = message.Anything },
         };
         request.Target = GrainId.Create(Type, GrainKeys.Of(random.Next(4)));
         request.CorrelationId = (ulong)random.NextInt64();

@@ -5,32 +5,32 @@ using System.Net.Sockets;
 using System.Text;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
+using Orleans;
 
-namespace MmCluster.Bench.Orleans;
+namespace MmCluster.Fuzz.Orleans;
 
 /// <summary>
 /// Attacks a silo's two ports: noise, wrong greetings, oversized lengths, truncated and mutated frames, unknown types,
 /// half-open connections and many idle ones. It fails where the silo stops answering or its memory grows without bound.
 /// </summary>
-internal static class FuzzBench
+internal static class Attacks
 {
     private const long MaxGrowth = 600L << 20;
-    private const string Cluster = "fuzz";
+    internal const string Cluster = "fuzz";
 
     private static long _argumentsRead;
 
     public static async Task<int> RunAsync(TimeSpan duration)
     {
-        string folder = Directory.CreateTempSubdirectory("fuzz-").FullName;
-        int siloPort = BenchSilo.FreePort();
-        int gatewayPort = BenchSilo.FreePort();
-        (Process silo, _) = await BenchSilo.SpawnAsync(folder, Cluster, siloPort, gatewayPort);
-        using IHost host = await BenchSilo.ConnectAsync(folder, Cluster);
-        IPingGrain grain = host.Services.GetRequiredService<IGrainFactory>().GetGrain<IPingGrain>(1);
-        await grain.Ping(0);
+        int siloPort = FreePort();
+        int gatewayPort = FreePort();
+        Process silo = await FuzzSilo.SpawnAsync(siloPort, gatewayPort);
+        using IHost host = await FuzzSilo.ConnectAsync(gatewayPort);
+        IFuzzGrain grain = host.Services.GetRequiredService<IGrainFactory>().GetGrain<IFuzzGrain>(100);
+        await grain.Measure("", default);
         long bare = MemoryOf(silo);
         List<Socket> idle = await OpenIdleAsync(gatewayPort, 10_000);
-        await grain.Ping(0);
+        await grain.Measure("", default);
         long start = MemoryOf(silo);
         Console.WriteLine($"{idle.Count} idle connections take {(start - bare) >> 20} MiB of the silo's memory");
         long end = Environment.TickCount64 + (long)duration.TotalMilliseconds;
@@ -44,7 +44,8 @@ internal static class FuzzBench
             int at = seed++;
             await Task.WhenAll(Enumerable.Range(0, 8).Select(i => AttackAsync(new Random(HashCode.Combine(at, i)), i % 2 == 0 ? siloPort : gatewayPort)));
             attacks += 8;
-            if (await grain.Ping(at).AsTask().WaitAsync(TimeSpan.FromSeconds(10)) != at)
+            string text = new('a', at & 0xFF);
+            if (await grain.Measure(text, default).AsTask().WaitAsync(TimeSpan.FromSeconds(10)) != text.Length)
             {
                 Console.WriteLine($"the silo gave a wrong answer after seed {at}");
                 return 1;
@@ -67,7 +68,6 @@ internal static class FuzzBench
         await host.StopAsync();
         silo.StandardInput.Close();
         await silo.WaitForExitAsync();
-        Directory.Delete(folder, recursive: true);
         return 0;
     }
 
@@ -145,7 +145,7 @@ internal static class FuzzBench
             case 2: // any type, any content
                 return Frame((byte)random.Next(256), Noise(random, random.Next(0, 2000)));
             case 3 or 4: // a call with a few bytes changed anywhere
-                byte[] request = FuzzFrames.Intact(random);
+                byte[] request = Frames.Intact(random);
                 for (int i = random.Next(4); i > 0; i--)
                 {
                     request[random.Next(5, request.Length)] = (byte)random.Next(256);
@@ -153,7 +153,7 @@ internal static class FuzzBench
                 return request;
             default: // a call whose arguments alone are damaged
                 Interlocked.Increment(ref _argumentsRead);
-                return FuzzFrames.Damaged(random);
+                return Frames.Damaged(random);
         }
     }
 
@@ -165,7 +165,7 @@ internal static class FuzzBench
         const int Calls = 20;
         for (int i = 0; i < Calls; i++)
         {
-            await socket.SendAsync(FuzzFrames.Intact(random));
+            await socket.SendAsync(Frames.Intact(random));
         }
         using CancellationTokenSource late = new(TimeSpan.FromSeconds(30));
         await using NetworkStream stream = new(socket);
@@ -175,7 +175,7 @@ internal static class FuzzBench
             await stream.ReadExactlyAsync(start, late.Token);
             byte[] payload = new byte[BinaryPrimitives.ReadUInt32LittleEndian(start) - 1];
             await stream.ReadExactlyAsync(payload, late.Token);
-            if (FuzzFrames.ReadAnswer(start[4], payload) is { } answer)
+            if (Frames.ReadAnswer(start[4], payload) is { } answer)
             {
                 answered += answer.Succeeded ? 1 : throw new InvalidOperationException("an undamaged call was refused: the attacks would not reach argument reading");
             }
@@ -203,6 +203,13 @@ internal static class FuzzBench
         frame[4] = type;
         payload.CopyTo(frame, 5);
         return frame;
+    }
+
+    private static int FreePort()
+    {
+        using Socket socket = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        socket.Bind(new IPEndPoint(IPAddress.Loopback, 0));
+        return ((IPEndPoint)socket.LocalEndPoint!).Port;
     }
 
     private static byte[] Noise(Random random, int length)

@@ -1,9 +1,10 @@
 using System.Collections.Immutable;
+using Orleans;
 
-namespace MmCluster.Bench.Orleans;
+namespace MmCluster.Fuzz.Orleans;
 
 /// <summary>A message with something of everything that is read.</summary>
-[GenerateSerializer, Alias("bench.FuzzMessage")]
+[GenerateSerializer, Alias("fuzz.Message")]
 public sealed class FuzzMessage
 {
     [Id(0)]
@@ -65,7 +66,7 @@ public interface IFuzzGrain : IGrainWithIntegerKey
     IAsyncEnumerable<string> Count(FuzzMessage from, int count);
 
     /// <summary>Takes a reference to a grain.</summary>
-    Task Meet(IPingGrain? other);
+    Task Meet(IFuzzGrain? other);
 }
 
 /// <inheritdoc cref="IFuzzGrain"/>
@@ -84,5 +85,5 @@ public sealed class FuzzGrain : Grain, IFuzzGrain
         }
     }
 
-    public Task Meet(IPingGrain? other) => Task.CompletedTask;
+    public Task Meet(IFuzzGrain? other) => Task.CompletedTask;
 }
