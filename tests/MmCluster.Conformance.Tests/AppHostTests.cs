@@ -31,8 +31,7 @@ public sealed class AppHostTests : IDisposable
     [Fact]
     public async Task Replicas_of_a_project_share_an_address()
     {
-        string project = Path.Combine(Root(), "tests/MmCluster.Embedded.Aspire.TestHost/MmCluster.Embedded.Aspire.TestHost.csproj");
-        await RunAsync(["projects", _folder, project], async () =>
+        await RunAsync(["projects", _folder, await WriteProjectAsync()], async () =>
         {
             string[] urls = await ReadAsync("after"); // the health of both was waited for
             Assert.Equal(urls[0], urls[1]);
@@ -64,6 +63,28 @@ public sealed class AppHostTests : IDisposable
             await host.WaitForExitAsync().WaitAsync(Patience);
         }
         Assert.True(host.ExitCode == 0, await output);
+    }
+
+    // A project of the test's own: others may build what is in the repository at the same time.
+    private async Task<string> WriteProjectAsync()
+    {
+        string folder = Directory.CreateDirectory(Path.Combine(_folder, "Web")).FullName;
+        await File.WriteAllTextAsync(Path.Combine(folder, "Program.cs"), """
+            WebApplication app = WebApplication.CreateSlimBuilder(args).Build();
+            app.MapGet("/", () => $"{Environment.GetEnvironmentVariable("GREETING")} {Environment.ProcessId}");
+            app.MapGet("/health", () => "ok");
+            app.Run();
+            """);
+        string project = Path.Combine(folder, "Web.csproj");
+        await File.WriteAllTextAsync(project, """
+            <Project Sdk="Microsoft.NET.Sdk.Web">
+              <PropertyGroup>
+                <TargetFramework>net10.0</TargetFramework>
+                <ImplicitUsings>enable</ImplicitUsings>
+              </PropertyGroup>
+            </Project>
+            """);
+        return project;
     }
 
     private async Task<string[]> ReadAsync(string name)
