@@ -33,6 +33,9 @@ public enum DType
     /// <summary>32 values of 4 bits, offset 8, with one F16 scale: 18 bytes a block.</summary>
     [SuppressMessage("Naming", "CA1707", Justification = "GGUF's name")]
     Q4_0,
+
+    /// <summary>A byte with 4 bits of exponent and 3 of fraction, and one F32 scale a row: weights on GPUs.</summary>
+    F8E4M3,
 }
 
 /// <summary>Facts about element types.</summary>

@@ -1,7 +1,7 @@
 namespace MmCluster.Tensors;
 
 /// <summary>
-/// A weight matrix [N, K] (outputs, inputs) packed for a device, in F32, BF16, Q8_0 or Q4_0. Immutable; may be used by several threads at once.
+/// A weight matrix [N, K] (outputs, inputs) packed for a device, in F32, BF16, Q8_0 or Q4_0; on a GPU F16 and F8E4M3 too. Immutable; may be used by several threads at once.
 /// Not owned by a <see cref="TensorScope"/>: whoever packs it disposes it.
 /// </summary>
 public sealed class LinearWeight : IDisposable
@@ -45,7 +45,7 @@ public sealed class LinearWeight : IDisposable
     /// bytes of llama.cpp's file; a source that has the block format already is taken as it is. K is filled with zeros up to a whole block.
     /// </summary>
     /// <param name="sources">F32, F16 or BF16 of any strides, or contiguous Q8_0 or Q4_0.</param>
-    /// <param name="dtype">F32, BF16, Q8_0 or Q4_0.</param>
+    /// <param name="dtype">F32, BF16, Q8_0 or Q4_0; on a GPU also F16 and, from Ada on, F8E4M3.</param>
     /// <param name="device">Where; the processor when null.</param>
     /// <exception cref="ArgumentException">Not matrices, different K, integers, or no source.</exception>
     /// <exception cref="NotSupportedException">Another packed format.</exception>
@@ -76,12 +76,12 @@ public sealed class LinearWeight : IDisposable
 
     /// <summary>Rows of the matrix as <see cref="InputType"/>, for embeddings that share it: [ids…, K].</summary>
     /// <param name="ids">I64 or I32, each in 0..N-1.</param>
-    /// <param name="output">[ids…, K] or null.</param>
+    /// <param name="output">[ids…, K] of <see cref="InputType"/> or F32; or null.</param>
     /// <exception cref="ArgumentException">Another type, or an id that is no row.</exception>
     public Tensor Rows(Tensor ids, Tensor? output = null)
     {
         using Tensor dense = Ops.CheckIndices("rows", ids, Outputs, Device);
-        output = Ops.Output("rows", output, Ops.Append(ids.Shape, Inputs), InputType, Device);
+        output = Ops.Output("rows", output, Ops.Append(ids.Shape, Inputs), output?.DType == DType.F32 ? DType.F32 : InputType, Device);
         if (!output.IsContiguous)
         {
             throw new ArgumentException($"rows: the output must be contiguous, got {output}");
@@ -91,11 +91,11 @@ public sealed class LinearWeight : IDisposable
         return output;
     }
 
-    /// <summary>The whole matrix as <see cref="InputType"/> [N, K], exactly the values that products use.</summary>
+    /// <summary>The whole matrix as F32 [N, K], exactly the values that products use.</summary>
     public Tensor Dequantize()
     {
         using Tensor ids = Tensor.Arange(Outputs, dtype: DType.I32);
-        return Rows(ids);
+        return Rows(ids, Tensor.Empty([Outputs, Inputs], DType.F32, Device));
     }
 
     /// <inheritdoc/>

@@ -32,6 +32,18 @@ public sealed class PagedBatch
     /// and S = T.
     /// </summary>
     public int MaxQueries { get; set; }
+
+    /// <summary>The same batch on a device. What it says must have been checked: on a GPU nobody reads it.</summary>
+    public PagedBatch To(Device device) => new()
+    {
+        QueryStarts = QueryStarts.To(device),
+        SequenceLengths = SequenceLengths.To(device),
+        BlockTables = BlockTables.To(device),
+        SlotMapping = SlotMapping.To(device),
+        Positions = Positions.To(device),
+        VisibleEnds = VisibleEnds?.To(device),
+        MaxQueries = MaxQueries,
+    };
 }
 
 /// <summary>What paged attention is besides softmax(q kᵀ scale) v.</summary>

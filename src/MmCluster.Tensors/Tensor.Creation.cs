@@ -123,6 +123,13 @@ public sealed unsafe partial class Tensor
         return Create(storage, shape, Strides.RowMajor(shape), 0, dtype, Device.Cpu);
     }
 
+    /// <summary>A dense view of a part of somebody's memory, kept alive with it.</summary>
+    internal static Tensor Over(Storage storage, long offset, Shape shape, DType dtype, Device device)
+    {
+        storage.Retain();
+        return Create(storage, shape, Strides.RowMajor(shape), offset, dtype, device);
+    }
+
     /// <summary>The elements in row-major order, without a copy. Valid as long as the tensor is.</summary>
     /// <typeparam name="T">float, Half, long, int, byte (also Bool), bool, or ushort for BF16's bits.</typeparam>
     /// <exception cref="ArgumentException">Another element type, not contiguous, read-only, or over 2^31 elements.</exception>

@@ -34,7 +34,7 @@ public sealed partial class Tensor
     /// <summary>Divides each element by a number.</summary>
     public static Tensor operator /(Tensor a, float b)
     {
-        using Tensor divisor = Scalar(b);
+        using Tensor divisor = Full([], b, DType.F32, a.Device);
         return Ops.Div(a, divisor);
     }
 }

@@ -12,11 +12,11 @@ public abstract partial class DeviceTests
     public void Attention_matches_the_naive_softmax(int batch, int heads, int kvHeads, int queries, int keys, int dim, bool causal)
     {
         using var scope = new TensorScope();
-        Tensor q = Reference.Random([batch, heads, queries, dim], 1);
-        Tensor k = Reference.Random([batch, kvHeads, keys, dim], 2);
-        Tensor v = Reference.Random([batch, kvHeads, keys, dim + 3], 3);
-        Tensor bias = Reference.Random([heads, 1, keys], 4);
-        Tensor mask = Reference.Random([batch, 1, queries, keys], 5).Greater(Tensor.Scalar(-0.5f));
+        Tensor q = Random([batch, heads, queries, dim], 1);
+        Tensor k = Random([batch, kvHeads, keys, dim], 2);
+        Tensor v = Random([batch, kvHeads, keys, dim + 3], 3);
+        Tensor bias = Random([heads, 1, keys], 4);
+        Tensor mask = Random([batch, 1, queries, keys], 5).Greater(Scalar(-0.5f));
         Tensor y = Ops.ScaledDotProductAttention(q, k, v, mask, bias, causal, 0.7f);
         byte[] visible = mask.ToArray<byte>();
         var expected = new List<double>();
@@ -41,7 +41,9 @@ public abstract partial class DeviceTests
     private static float[][] Rows(Tensor x, int batch, int head) =>
         [.. Enumerable.Range(0, x.Shape[2]).Select(i => x.Select(0, batch).Select(0, head).Select(0, i).ToArray<float>())];
 
-    private static PagedBatch Batch((int Sequence, int Start, int End)[] step, int[][] blocks)
+    private protected PagedBatch Batch((int Sequence, int Start, int End)[] step, int[][] blocks) => HostBatch(step, blocks).To(Device);
+
+    private static PagedBatch HostBatch((int Sequence, int Start, int End)[] step, int[][] blocks)
     {
         int width = blocks.Max(b => b.Length);
         int[] tokens = [.. step.Select(c => c.End - c.Start)];
@@ -62,10 +64,10 @@ public abstract partial class DeviceTests
     public void Rope_turns_halves_or_neighbours_and_leaves_the_rest()
     {
         using var scope = new TensorScope();
-        Tensor cos = Tensor.From([0.5f, 0.25f], [1, 2]);
-        Tensor sin = Tensor.From([2f, 3f], [1, 2]);
-        Tensor x = Tensor.From([1f, 10, 100, 1000, 7], [1, 1, 5]);
-        Tensor at = Tensor.Of(0);
+        Tensor cos = From([0.5f, 0.25f], [1, 2]);
+        Tensor sin = From([2f, 3f], [1, 2]);
+        Tensor x = From([1f, 10, 100, 1000, 7], [1, 1, 5]);
+        Tensor at = Of(0);
         Assert.Equal([-199.5f, -2997.5f, 52, 280, 7], Ops.Rope(x, new RopeTable(cos, sin), at).ToArray<float>());
         Assert.Equal([-19.5f, 7, -2975, 550, 7], Ops.Rope(x, new RopeTable(cos, sin, interleaved: true), at).ToArray<float>());
     }
@@ -75,9 +77,9 @@ public abstract partial class DeviceTests
     {
         using var scope = new TensorScope();
         using var kv = new PagedKv(3, 2, 8, device: Device);
-        Tensor q = Reference.Random([40, 2, 8], 1);
-        Tensor k = Reference.Random([40, 2, 8], 2);
-        Tensor bias = Reference.Random([2, 6], 3);
+        Tensor q = Random([40, 2, 8], 1);
+        Tensor k = Random([40, 2, 8], 2);
+        Tensor bias = Random([2, 6], 3);
         PagedBatch batch = Batch([(0, 0, 40)], [[2, 0, 1]]);
         Ops.Append(k, k, kv, batch);
         Tensor y = Ops.PagedAttention(q, kv, batch, new AttentionOptions { Scale = 1, DistanceBias = bias });
@@ -99,9 +101,9 @@ public abstract partial class DeviceTests
     {
         using var scope = new TensorScope();
         using var kv = new PagedKv(1, 1, 8, device: Device);
-        Tensor k = Reference.Random([2, 1, 8], 1);
+        Tensor k = Random([2, 1, 8], 1);
         Ops.Append(k, k, kv, Batch([(0, 0, 2)], [[0]]));
-        PagedBatch batch = new()
+        PagedBatch batch = new() // on the processor, where its numbers are checked
         {
             QueryStarts = Tensor.Of(0, 5),
             SequenceLengths = Tensor.Of(2),
@@ -109,8 +111,8 @@ public abstract partial class DeviceTests
             SlotMapping = Tensor.Full([5], -1, DType.I32),
             Positions = Tensor.Full([5], 0, DType.I32),
         };
-        Tensor q = Reference.Random([5, 1, 8], 2);
-        Tensor y = Ops.PagedAttention(q, kv, batch, new AttentionOptions { Causal = false });
+        Tensor q = Random([5, 1, 8], 2);
+        Tensor y = Ops.PagedAttention(q, kv, batch.To(Device), new AttentionOptions { Causal = false });
         float[][] keys = Rows(k.Transpose(0, 1).Unsqueeze(0), 0, 0);
         for (int i = 0; i < 5; i++)
         {
@@ -126,8 +128,8 @@ public abstract partial class DeviceTests
     {
         using var scope = new TensorScope();
         using var kv = new PagedKv(2, 1, 8, device: Device);
-        PagedBatch batch = Batch([(0, 0, 3)], [[2]]);
-        Tensor q = Tensor.Zeros([3, 1, 8]);
+        PagedBatch batch = HostBatch([(0, 0, 3)], [[2]]);
+        Tensor q = Zeros([3, 1, 8]);
         Assert.Contains("block 2", Assert.Throws<ArgumentException>(() => Ops.PagedAttention(q, kv, batch, new())).Message, StringComparison.Ordinal);
         Assert.Contains("slots", Assert.Throws<ArgumentException>(() => Ops.Append(q, q, kv, batch)).Message, StringComparison.Ordinal);
     }

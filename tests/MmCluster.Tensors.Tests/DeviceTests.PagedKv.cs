@@ -19,13 +19,14 @@ public abstract partial class DeviceTests
     [InlineData(40, 2, 32, 5, DType.Q8_0)]
     public void Paged_attention_has_the_same_bits_whole_chunked_and_token_by_token(int heads, int kvHeads, int dim, int? window, DType dtype)
     {
+        Assert.SkipWhen(dtype == DType.Q8_0 && !Device.IsCpu, "a GPU keeps no Q8_0");
         using var scope = new TensorScope();
         int[] lengths = [70, 33];
         int[][] blocks = [[7, 2, 9, 4, 1], [3, 8, 0]];
-        Tensor[] qs = [.. lengths.Select((n, s) => Reference.Random([n, heads, dim], s))];
-        Tensor[] ks = [.. lengths.Select((n, s) => Reference.Random([n, kvHeads, dim], s + 10))];
-        Tensor[] vs = [.. lengths.Select((n, s) => Reference.Random([n, kvHeads, dim], s + 20))];
-        var table = new RopeTable(Reference.Random([80, dim / 2], 30), Reference.Random([80, dim / 2], 31));
+        Tensor[] qs = [.. lengths.Select((n, s) => Random([n, heads, dim], s))];
+        Tensor[] ks = [.. lengths.Select((n, s) => Random([n, kvHeads, dim], s + 10))];
+        Tensor[] vs = [.. lengths.Select((n, s) => Random([n, kvHeads, dim], s + 20))];
+        var table = new RopeTable(Random([80, dim / 2], 30), Random([80, dim / 2], 31));
         var options = new AttentionOptions { Window = window };
 
         float[][] Run((int Sequence, int Start, int End)[][] steps)
@@ -60,7 +61,7 @@ public abstract partial class DeviceTests
         Assert.Equal(whole[1], single[1]);
 
         // against the naive twin
-        Tensor positions = Tensor.From(Enumerable.Range(0, 70).ToArray(), [70]);
+        Tensor positions = From(Enumerable.Range(0, 70).ToArray(), [70]);
         float[][] keys = Stored(Rows(Ops.Rope(ks[0], table, positions).Transpose(0, 1).Unsqueeze(0), 0, 0), dtype);
         float[][] values = Stored(Rows(vs[0].Transpose(0, 1).Unsqueeze(0), 0, 0), dtype);
         Tensor turned = Ops.Rope(qs[0], table, positions);
@@ -68,7 +69,7 @@ public abstract partial class DeviceTests
         {
             float[] row = turned.Select(0, i).Select(0, 0).ToArray<float>();
             double[] expected = Reference.Attend(row, keys, values, 1 / Math.Sqrt(dim), j => j > i || j <= i - (window ?? 1000) ? null : 0);
-            Reference.Close(Tensor.From(whole[0].AsSpan((i * heads * dim)..((i * heads * dim) + dim)).ToArray(), [dim]), expected, 2e-6);
+            Reference.Close(From(whole[0].AsSpan((i * heads * dim)..((i * heads * dim) + dim)).ToArray(), [dim]), expected, 2e-6);
         }
     }
 
@@ -93,12 +94,13 @@ public abstract partial class DeviceTests
     [Theory, MemberData(nameof(HeadSizes))]
     public void Attention_reads_what_was_stored_at_any_length(int dim, DType dtype)
     {
+        Assert.SkipWhen(dtype == DType.Q8_0 && !Device.IsCpu, "a GPU keeps no Q8_0");
         const int Most = 83;
         using var scope = new TensorScope();
         using var kv = new PagedKv(6, 2, dim, dtype, Device);
-        Tensor q = Reference.Random([Most, 4, dim], 1);
-        Tensor k = Reference.Random([Most, 2, dim], 2).Mul(Tensor.Scalar(3f));
-        Tensor v = Reference.Random([Most, 2, dim], 3).Mul(Tensor.Scalar(0.2f));
+        Tensor q = Random([Most, 4, dim], 1);
+        Tensor k = Random([Most, 2, dim], 2).Mul(Scalar(3f));
+        Tensor v = Random([Most, 2, dim], 3).Mul(Scalar(0.2f));
         int[][] blocks = [[4, 1, 5, 0, 2, 3]];
         PagedBatch all = Batch([(0, 0, Most)], blocks);
         Ops.Append(k, v, kv, all);
@@ -113,58 +115,6 @@ public abstract partial class DeviceTests
                 q.Select(0, length - 1).Select(0, 3).ToArray<float>(), keys, values, 1 / Math.Sqrt(dim), j => j < length ? 0 : null);
             Reference.Close(one.Select(0, 0).Select(0, 3).Contiguous(), expected, 2e-6);
         }
-    }
-
-    [Theory]
-    [InlineData(DType.F32, 4 * 16 * (33 + 48) * 2)]
-    [InlineData(DType.BF16, 2 * 16 * (33 + 48) * 2)]
-    [InlineData(DType.Q8_0, ((16 * (33 + 48)) + 128) * 2)]
-    public void A_block_takes_the_bytes_of_its_type(DType dtype, long bytes)
-    {
-        using var kv = new PagedKv(3, 2, 33, dtype, Device);
-        Assert.Equal(bytes, kv.BlockBytes);
-        Assert.Equal(bytes, PagedKv.BytesABlock(2, 33, dtype));
-        Assert.Equal(bytes, kv.Block(2).Length);
-    }
-
-    [Fact]
-    public void Keys_and_values_are_kept_in_known_types_only() =>
-        Assert.Contains("Q4_0", Assert.Throws<ArgumentException>(() => new PagedKv(1, 1, 32, DType.Q4_0, Device)).Message, StringComparison.Ordinal);
-
-    [Theory]
-    [InlineData(float.NaN)]
-    [InlineData(float.PositiveInfinity)]
-    public void What_is_no_number_is_not_hidden_by_quantization(float wrong)
-    {
-        using var scope = new TensorScope();
-        using var kv = new PagedKv(1, 1, 32, DType.Q8_0, Device);
-        PagedBatch batch = Batch([(0, 0, 2)], [[0]]);
-        foreach (bool inKey in new[] { true, false })
-        {
-            float[] rows = Reference.Values(64);
-            rows[5] = wrong;
-            Tensor broken = Tensor.From(rows, [2, 1, 32]);
-            Tensor fine = Reference.Random([2, 1, 32], 2);
-            Ops.Append(inKey ? broken : fine, inKey ? fine : broken, kv, batch);
-            Tensor y = Ops.PagedAttention(Reference.Random([2, 1, 32], 3), kv, batch, new());
-            Assert.Contains(float.NaN, y.Select(0, 1).ToArray<float>());
-        }
-    }
-
-    [Theory]
-    [InlineData(0f)]
-    [InlineData(1e-40f)]
-    [InlineData(1e30f)]
-    public void Values_of_any_size_are_kept(float size)
-    {
-        using var scope = new TensorScope();
-        using var kv = new PagedKv(1, 1, 32, DType.Q8_0, Device);
-        Tensor v = Reference.Random([1, 1, 32]).Mul(Tensor.Scalar(size));
-        PagedBatch batch = Batch([(0, 0, 1)], [[0]]);
-        Ops.Append(Tensor.Zeros([1, 1, 32]), v, kv, batch);
-        float[] values = v.ToArray<float>();
-        float[] read = Ops.PagedAttention(Reference.Random([1, 1, 32]), kv, batch, new()).ToArray<float>();
-        Assert.All(values.Zip(read), pair => Assert.InRange(pair.Second, pair.First - (size / 250) - 1e-37f, pair.First + (size / 250) + 1e-37f));
     }
 
     // The naive twin of storing: what is read back.

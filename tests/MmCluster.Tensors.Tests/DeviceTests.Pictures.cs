@@ -11,7 +11,7 @@ public abstract partial class DeviceTests
     public void Interpolation_follows_pytorchs_formulas(int height, int width, int outHeight, int outWidth)
     {
         using var scope = new TensorScope();
-        Tensor x = Reference.Random([2, 3, height, width], 1);
+        Tensor x = Random([2, 3, height, width], 1);
         foreach (InterpolationMode mode in Enum.GetValues<InterpolationMode>())
         {
             foreach ((bool corners, bool antialias) in new[] { (false, false), (true, false), (false, true), (true, true) })
@@ -108,9 +108,9 @@ public abstract partial class DeviceTests
     {
         using var scope = new TensorScope();
         const int Height = 29, Width = 31;
-        Tensor x = Reference.Random([2, channels, Height, Width], 1);
-        Tensor weight = Reference.Random([outputs, channels / groups, kernel, kernel], 2);
-        Tensor bias = Reference.Random([outputs], 3);
+        Tensor x = Random([2, channels, Height, Width], 1);
+        Tensor weight = Random([outputs, channels / groups, kernel, kernel], 2);
+        Tensor bias = Random([outputs], 3);
         (float[] v, float[] w, float[] b) = (x.ToArray<float>(), weight.ToArray<float>(), bias.ToArray<float>());
         int outHeight = ((Height + (2 * padding) - (dilation * (kernel - 1)) - 1) / stride) + 1;
         int outWidth = ((Width + (2 * padding) - (dilation * (kernel - 1)) - 1) / stride) + 1;

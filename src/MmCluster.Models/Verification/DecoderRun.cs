@@ -13,13 +13,15 @@ internal sealed class DecoderRun : IGoldenRun
 {
     private readonly LoadedModel _model;
     private readonly IBackbone _backbone;
+    private readonly VerifyOptions _options;
     private readonly int[,] _ids;
     private readonly int[,]? _mask;
     private readonly MediaRows _media;
     private readonly Dictionary<int, Tensor> _states = [];
 
-    public DecoderRun(LoadedModel model, GoldenCase golden)
+    public DecoderRun(LoadedModel model, GoldenCase golden, VerifyOptions options)
     {
+        _options = options;
         _model = model;
         _backbone = model.Backbone ?? throw new NotSupportedException("the model has no language model");
         _ids = golden.Ids("input_ids");
@@ -36,7 +38,7 @@ internal sealed class DecoderRun : IGoldenRun
     public Tensor? Output(string name, IReadOnlyList<long> expected) => name switch
     {
         "logits" => Compute(() => Logits(State(Spec.LayerCount))),
-        "last_hidden" => Compute(() => _backbone.Finish(State(Spec.LayerCount)).Reshape(Rows, Columns, Spec.OutputSize)),
+        "last_hidden" => Compute(() => Finish(State(Spec.LayerCount)).Reshape(Rows, Columns, Spec.OutputSize)),
         "penultimate" => State(Spec.LayerCount - 1).Clone(),
         "greedy" => Greedy(checked((int)expected[^1])),
         _ => HiddenIndex(name) is { } layer ? Output(layer) : _media.Output(name),
@@ -64,7 +66,9 @@ internal sealed class DecoderRun : IGoldenRun
         return scope.Keep(work());
     }
 
-    private Tensor Logits(Tensor state) => _backbone.Logits(_backbone.Finish(state)).Reshape(Rows, Columns, Spec.VocabularySize);
+    private Tensor Finish(Tensor state) => _backbone.Finish(state.To(_options.Device).To(_options.ActivationType));
+
+    private Tensor Logits(Tensor state) => _backbone.Logits(Finish(state)).Reshape(Rows, Columns, Spec.VocabularySize);
 
     // [B, T, hidden] after so many layers; one pass computes them all.
     private Tensor State(int layer)
@@ -80,7 +84,7 @@ internal sealed class DecoderRun : IGoldenRun
     {
         using var scope = new TensorScope();
         RaggedRows rows = new(Rows, Columns, _mask, _backbone is OptBackbone);
-        using PagedSession session = new(_backbone, rows.Blocks);
+        using PagedSession session = new(_backbone, _options, rows.Blocks);
         int[] ids = [.. rows.Tokens.Select(token => _ids[token.Row, token.Column])];
         Tensor hidden = _media.Embed(_backbone, ids, rows.Tokens);
         PagedBatch batch = rows.Batch();
@@ -97,7 +101,7 @@ internal sealed class DecoderRun : IGoldenRun
         int[] columns = [.. Enumerable.Range(0, Columns).Where(column => _mask is null || _mask[0, column] != 0)];
         List<int> ids = [.. columns.Select(column => _ids[0, column])];
         int generated = length - Columns;
-        using PagedSession session = new(_backbone, PagedSession.BlocksFor(ids.Count + generated));
+        using PagedSession session = new(_backbone, _options, PagedSession.BlocksFor(ids.Count + generated));
         int computed = 0;
         for (int i = 0; i < generated; i++)
         {

@@ -12,6 +12,7 @@ internal sealed class EncoderDecoderRun : IGoldenRun
 {
     private readonly LoadedModel _model;
     private readonly T5Backbone _backbone;
+    private readonly VerifyOptions _options;
     private readonly int[,] _ids;
     private readonly int[,]? _mask;
     private readonly int[,]? _decoderIds;
@@ -19,8 +20,9 @@ internal sealed class EncoderDecoderRun : IGoldenRun
     private readonly MediaRows _media;
     private readonly Dictionary<int, Tensor> _states = [];
 
-    public EncoderDecoderRun(LoadedModel model, GoldenCase golden)
+    public EncoderDecoderRun(LoadedModel model, GoldenCase golden, VerifyOptions options)
     {
+        _options = options;
         _model = model;
         _backbone = model.Backbone as T5Backbone ?? throw new NotSupportedException("the model is no text encoder-decoder");
         _ids = golden.Ids("input_ids");
@@ -37,8 +39,8 @@ internal sealed class EncoderDecoderRun : IGoldenRun
     public Tensor? Output(string name, IReadOnlyList<long> expected) => name switch
     {
         "encoder" => Encode(),
-        "logits" => Compute(() => _backbone.Logits(_backbone.Finish(State(Spec.LayerCount)))),
-        "last_hidden" => Compute(() => _backbone.Finish(State(Spec.LayerCount))),
+        "logits" => Compute(() => _backbone.Logits(Finish(State(Spec.LayerCount)))),
+        "last_hidden" => Compute(() => Finish(State(Spec.LayerCount))),
         "greedy" => Greedy(checked((int)expected[^1])),
         _ when name.StartsWith("hidden_", StringComparison.Ordinal) && int.TryParse(name.AsSpan(7), out int layer) && layer >= 0 && layer <= Spec.LayerCount =>
             layer == Spec.LayerCount ? Output("last_hidden", expected) : State(layer).Clone(),
@@ -55,6 +57,8 @@ internal sealed class EncoderDecoderRun : IGoldenRun
         _model.Dispose();
     }
 
+    private Tensor Finish(Tensor state) => _backbone.Finish(state.To(_options.Device).To(_options.ActivationType));
+
     private static Tensor Compute(Func<Tensor> work)
     {
         using var scope = new TensorScope();
@@ -66,7 +70,7 @@ internal sealed class EncoderDecoderRun : IGoldenRun
         using var scope = new TensorScope();
         (int, int)[] places = [.. Enumerable.Range(0, _ids.Length).Select(i => Math.DivRem(i, _ids.GetLength(1)))];
         Tensor embedded = _media.Embed(_backbone, [.. _ids.Cast<int>()], places).Reshape(Rows, _ids.GetLength(1), Spec.EmbeddingSize);
-        Tensor? mask = _mask is null ? null : Flat(_mask).Reshape(Rows, _mask.GetLength(1)).To(DType.Bool);
+        Tensor? mask = _mask is null ? null : Flat(_mask).Reshape(Rows, _mask.GetLength(1)).To(DType.Bool).To(_options.Device);
         return scope.Keep(_backbone.Encode(embedded, mask));
     }
 
@@ -84,7 +88,7 @@ internal sealed class EncoderDecoderRun : IGoldenRun
         using var scope = new TensorScope();
         int memoryBlocks = PagedSession.BlocksFor(_ids.GetLength(1));
         RaggedRows rows = new(Rows, decoderIds.GetLength(1), _decoderMask, positionsSkipPadding: false);
-        using PagedSession session = new(_backbone, rows.Blocks, memoryBlocks * Rows);
+        using PagedSession session = new(_backbone, _options, rows.Blocks, memoryBlocks * Rows);
         Tensor encoded = Encode();
         int[] lengths = [.. Enumerable.Range(0, Rows).Select(row => AppendMemory(session, encoded, row, memoryBlocks))];
         Tensor hidden = _backbone.Embed(Tensor.From([.. rows.Tokens.Select(token => decoderIds[token.Row, token.Column])], [rows.Tokens.Count]));
@@ -111,7 +115,7 @@ internal sealed class EncoderDecoderRun : IGoldenRun
             BlockTables = Tensor.From([.. Enumerable.Range(row * memoryBlocks, memoryBlocks)], [1, memoryBlocks]),
             SlotMapping = Tensor.From([.. Enumerable.Range(first, seen.Length)], [seen.Length]),
             Positions = Tensor.From([.. Enumerable.Range(0, seen.Length)], [seen.Length]),
-        });
+        }.To(_options.Device));
         return seen.Length;
     }
 
@@ -120,7 +124,7 @@ internal sealed class EncoderDecoderRun : IGoldenRun
         int start = _model.SpecialTokens.DecoderStart ?? throw new InvalidDataException($"{_model.Folder}: no decoder_start_token_id");
         int memoryBlocks = PagedSession.BlocksFor(_ids.GetLength(1));
         List<int> ids = [start];
-        using PagedSession session = new(_backbone, PagedSession.BlocksFor(length), memoryBlocks);
+        using PagedSession session = new(_backbone, _options, PagedSession.BlocksFor(length), memoryBlocks);
         int memoryLength;
         using (new TensorScope())
         {

@@ -17,15 +17,15 @@ public static class GoldenVerifier
     private const int MaxDepth = 3;
 
     // Which run feeds a class. Adding a network's comparison is a line here.
-    private static readonly Dictionary<string, Func<LoadedModel, GoldenCase, IGoldenRun>> Runs = new()
+    private static readonly Dictionary<string, Func<LoadedModel, GoldenCase, VerifyOptions, IGoldenRun>> Runs = new()
     {
-        ["LlamaForCausalLM"] = (model, golden) => new DecoderRun(model, golden),
-        ["MistralForCausalLM"] = (model, golden) => new DecoderRun(model, golden),
-        ["Qwen2ForCausalLM"] = (model, golden) => new DecoderRun(model, golden),
-        ["OPTForCausalLM"] = (model, golden) => new DecoderRun(model, golden),
-        ["LlavaForConditionalGeneration"] = (model, golden) => new DecoderRun(model, golden),
-        ["T5ForConditionalGeneration"] = (model, golden) => new EncoderDecoderRun(model, golden),
-        ["CLIPVisionModel"] = (model, golden) => new VisionRun(model, golden),
+        ["LlamaForCausalLM"] = (model, golden, options) => new DecoderRun(model, golden, options),
+        ["MistralForCausalLM"] = (model, golden, options) => new DecoderRun(model, golden, options),
+        ["Qwen2ForCausalLM"] = (model, golden, options) => new DecoderRun(model, golden, options),
+        ["OPTForCausalLM"] = (model, golden, options) => new DecoderRun(model, golden, options),
+        ["LlavaForConditionalGeneration"] = (model, golden, options) => new DecoderRun(model, golden, options),
+        ["T5ForConditionalGeneration"] = (model, golden, options) => new EncoderDecoderRun(model, golden, options),
+        ["CLIPVisionModel"] = (model, golden, _) => new VisionRun(model, golden),
         ["Blip2ForConditionalGeneration"] = Either,
         ["InstructBlipForConditionalGeneration"] = Either,
         ["InstructBlipVideoForConditionalGeneration"] = Either,
@@ -37,8 +37,8 @@ public static class GoldenVerifier
         ["CLIPTextModel"] = (golden, options) => new TextEncoderRun(golden, options),
     };
 
-    private static IGoldenRun Either(LoadedModel model, GoldenCase golden) =>
-        model.Backbone is ICrossBackbone ? new EncoderDecoderRun(model, golden) : new DecoderRun(model, golden);
+    private static IGoldenRun Either(LoadedModel model, GoldenCase golden, VerifyOptions options) =>
+        model.Backbone is ICrossBackbone ? new EncoderDecoderRun(model, golden, options) : new DecoderRun(model, golden, options);
 
     /// <summary>Compares every case at or below a folder, in the order of names; results come as they are computed.</summary>
     /// <exception cref="DirectoryNotFoundException">There is no such folder.</exception>
@@ -92,7 +92,7 @@ public static class GoldenVerifier
             using IGoldenRun part = startPart(golden, options);
             return Compare(part, golden, name, options);
         }
-        if (golden.ClassName is null || !Runs.TryGetValue(golden.ClassName, out Func<LoadedModel, GoldenCase, IGoldenRun>? start))
+        if (golden.ClassName is null || !Runs.TryGetValue(golden.ClassName, out Func<LoadedModel, GoldenCase, VerifyOptions, IGoldenRun>? start))
         {
             return new CaseResult(name, CaseStatus.Unsupported, null,
                 $"class {golden.ClassName ?? "unnamed"}; known: {string.Join(", ", Runs.Keys.Concat(Parts.Keys).Order(StringComparer.Ordinal))}");
@@ -110,7 +110,7 @@ public static class GoldenVerifier
         CaseResult Run(ModelCard variant)
         {
             LoadedModel model = LoadedModel.Load(folder, new LoadOptions { Backbone = options.Matrices, Device = options.Device }, variant);
-            using IGoldenRun run = start(model, golden);
+            using IGoldenRun run = start(model, golden, options);
             return Compare(run, golden, name, options);
         }
     }
@@ -175,7 +175,8 @@ public static class GoldenVerifier
         }
         float[] reference = new float[expected.ElementCount];
         expected.Read(0, reference);
-        float[] values = actual.ToArray<float>();
+        using Tensor wide = actual.To(DType.F32);
+        float[] values = wide.ToArray<float>();
         double difference = 0;
         double norm = 0;
         for (int i = 0; i < values.Length; i++)

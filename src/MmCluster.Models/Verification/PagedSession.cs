@@ -9,17 +9,21 @@ internal sealed class PagedSession : IDisposable
     private readonly IBackbone _backbone;
     private readonly PagedKv[] _kv;
     private readonly PagedKv[] _cross;
+    private readonly Device _device;
 
     /// <param name="backbone">The network.</param>
+    /// <param name="options">Where it is, and in which format; on a GPU keys and values are kept in it too.</param>
     /// <param name="blocks">KV blocks a layer.</param>
     /// <param name="crossBlocks">KV blocks of the memory a cross layer.</param>
-    public PagedSession(IBackbone backbone, int blocks, int crossBlocks = 0)
+    public PagedSession(IBackbone backbone, VerifyOptions options, int blocks, int crossBlocks = 0)
     {
+        _device = options.Device;
+        DType kept = _device.IsCpu ? DType.F32 : options.Matrices;
         _backbone = backbone;
         BackboneSpec spec = backbone.Spec;
-        _kv = [.. Enumerable.Range(0, spec.HeldLayers).Select(_ => new PagedKv(blocks, spec.KvHeads, spec.HeadDim))];
+        _kv = [.. Enumerable.Range(0, spec.HeldLayers).Select(_ => new PagedKv(blocks, spec.KvHeads, spec.HeadDim, kept, _device))];
         _cross = backbone is ICrossBackbone { Cross: var cross }
-            ? [.. Enumerable.Range(0, cross.Layers).Select(_ => new PagedKv(crossBlocks, cross.KvHeads, cross.HeadDim))]
+            ? [.. Enumerable.Range(0, cross.Layers).Select(_ => new PagedKv(crossBlocks, cross.KvHeads, cross.HeadDim, kept, _device))]
             : [];
     }
 
@@ -45,7 +49,7 @@ internal sealed class PagedSession : IDisposable
     /// <summary>The first id among the largest logits of one row.</summary>
     public static int Best(Tensor logits)
     {
-        ReadOnlySpan<float> row = logits.AsReadOnlySpan<float>();
+        float[] row = logits.ToArray<float>();
         int best = 0;
         for (int i = 1; i < row.Length; i++)
         {
@@ -58,7 +62,8 @@ internal sealed class PagedSession : IDisposable
     }
 
     public Tensor Forward(Tensor hidden, PagedBatch batch, int firstLayer, int endLayer, PagedBatch? cross = null) =>
-        _backbone.Forward(hidden, new BackboneStep { Batch = batch, Kv = _kv, CrossBatch = cross, CrossKv = _cross }, firstLayer, endLayer);
+        _backbone.Forward(
+            hidden, new BackboneStep { Batch = batch.To(_device), Kv = _kv, CrossBatch = cross?.To(_device), CrossKv = _cross }, firstLayer, endLayer);
 
     public void Dispose()
     {

@@ -63,18 +63,18 @@ internal sealed class RaggedRows
         };
     }
 
-    /// <summary>Rows [T, width] of the batch's tokens in the order of the padded rows: [B, T, width].</summary>
+    /// <summary>Rows [T, width] of the batch's tokens in the order of the padded rows: [B, T, width], on the processor.</summary>
     public Tensor Pad(Tensor rows, int batch)
     {
         int width = rows.Size(1);
         int columns = _tokens.Count / batch;
         Tensor padded = Tensor.Empty([batch, columns, width]);
-        ReadOnlySpan<float> source = rows.AsReadOnlySpan<float>();
+        float[] source = rows.To(DType.F32).ToArray<float>();
         Span<float> target = padded.AsSpan<float>();
         for (int i = 0; i < _tokens.Count; i++)
         {
             (int row, int column) = _tokens[i];
-            source.Slice(i * width, width).CopyTo(target.Slice(((row * columns) + column) * width, width));
+            source.AsSpan(i * width, width).CopyTo(target.Slice(((row * columns) + column) * width, width));
         }
         return padded;
     }

@@ -58,6 +58,59 @@ internal unsafe struct StridedLoop
         return loop;
     }
 
+    /// <summary>Elements of all runs together.</summary>
+    internal readonly long Count => Runs * RunLength;
+
+    /// <summary>A loop over the first operand as it lies, its axes not merged: for who needs their indices.</summary>
+    internal static StridedLoop Unmerged(in Shape shape, Tensor x)
+    {
+        StridedLoop loop = default;
+        loop._operands = 1;
+        loop._rank = shape.Rank;
+        for (int axis = 0; axis < shape.Rank; axis++)
+        {
+            loop._shape[axis] = shape[axis];
+            loop._strides[axis] = x.Stride(axis);
+        }
+
+        loop.Runs = shape.ElementCount == 0 ? 0 : 1;
+        return loop;
+    }
+
+    /// <summary>
+    /// Makes the loop count in groups of <paramref name="width"/> elements, strides too, where all operands are dense along the last axis and every group
+    /// begins at a multiple of its size.
+    /// </summary>
+    internal bool TryWiden(int width, params ReadOnlySpan<Tensor> operands)
+    {
+        int last = _rank - 1;
+        bool fits = width > 1 && Runs > 0 && _shape[last] % width == 0;
+        for (int o = 0; o < _operands && fits; o++)
+        {
+            fits = _strides[(o * Shape.MaxRank) + last] == 1 && (long)operands[o].Data % (width * operands[o].DType.Size()) == 0;
+            for (int axis = 0; axis < last && fits; axis++)
+            {
+                fits = _strides[(o * Shape.MaxRank) + axis] % width == 0;
+            }
+        }
+
+        if (!fits)
+        {
+            return false;
+        }
+
+        _shape[last] /= width;
+        for (int o = 0; o < _operands; o++)
+        {
+            for (int axis = 0; axis < last; axis++)
+            {
+                _strides[(o * Shape.MaxRank) + axis] /= width;
+            }
+        }
+
+        return true;
+    }
+
     /// <summary>Stride of an operand inside a run.</summary>
     internal readonly long RunStride(int operand) => _strides[(operand * Shape.MaxRank) + _rank - 1];
 

@@ -44,6 +44,11 @@ internal sealed unsafe class CudaContext
     /// <summary>CUcontext</summary>
     internal nint Handle { get; }
 
+    /// <summary>
+    /// Whether a row's result must not depend on the rows beside it: one algorithm for each weight whatever the number of rows. Set before the first product.
+    /// </summary>
+    internal bool Deterministic { get; set; }
+
     /// <summary>What the GPU is.</summary>
     internal CudaProperties Properties { get; }
 

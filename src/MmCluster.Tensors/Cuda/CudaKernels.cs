@@ -31,8 +31,8 @@ internal sealed class CudaKernels
             (_context, name, defines)).Value;
     }
 
-    /// <summary>Compiles and loads all files that have no options.</summary>
-    internal void Preload() => Parallel.ForEach(KernelCompiler.Modules, name => Module(name));
+    /// <summary>Compiles and loads files, side by side.</summary>
+    internal void Preload(params string[] modules) => Parallel.ForEach(modules, name => Module(name));
 }
 
 /// <summary>Loaded machine code; lives as long as its context.</summary>

@@ -25,6 +25,11 @@ public static partial class Ops
                 $"attention: expected q [B, H, Lq, D], k [B, Hkv, Lk, D], v [B, Hkv, Lk, Dv] with H a multiple of Hkv, got {q.Shape}, {k.Shape}, {v.Shape}");
         }
 
+        foreach (Tensor? other in (ReadOnlySpan<Tensor?>)[k, v, mask, bias])
+        {
+            CheckDevice("attention", q.Device, other);
+        }
+
         Shape scores = [q.Shape[0], q.Shape[1], q.Shape[2], k.Shape[2]];
         if ((mask is not null && mask.DType != DType.Bool) || (bias is not null && bias.DType != DType.F32))
         {
@@ -82,6 +87,7 @@ public static partial class Ops
         CheckHeads("rope", v, q.Shape[0], kv.KvHeads, kv.HeadDim);
         CheckWritable("rope", q);
         CheckTable(table, kv.HeadDim);
+        CheckDevice("rope", q.Device, batch.Positions);
         CheckIds("rope positions", batch.Positions, q.Shape[0], 0, table.Positions);
         CheckIds("rope slots", batch.SlotMapping, q.Shape[0], int.MinValue, kv.BlockCount * (long)PagedKv.BlockSize);
         q.Device.Backend.Rope(q, q, k, v, table, batch.Positions, kv, batch.SlotMapping);
@@ -129,7 +135,7 @@ public static partial class Ops
 
     private static Tensor AttentionOutput(Tensor? output, in Shape shape, Tensor? q, Tensor other)
     {
-        output = Output("attention", output, shape, other.DType, other.Device, null);
+        output = Output("attention", output, shape, (q ?? other).DType, other.Device, null);
         if (q is not null && (q.SharesMemoryWith(output) || other.SharesMemoryWith(output)))
         {
             throw new ArgumentException("attention: the output shares memory with an input");
@@ -190,6 +196,15 @@ public static partial class Ops
     }
 
     private static void CheckBatch(PagedKv kv, PagedBatch batch, int tokens, bool causal)
+    {
+        CheckBatchValues(kv, batch, tokens, causal);
+        foreach (Tensor? part in (ReadOnlySpan<Tensor?>)[batch.QueryStarts, batch.SequenceLengths, batch.BlockTables, batch.VisibleEnds])
+        {
+            CheckDevice("paged batch", kv.Device, part);
+        }
+    }
+
+    private static void CheckBatchValues(PagedKv kv, PagedBatch batch, int tokens, bool causal)
     {
         int sequences = batch.SequenceLengths.Rank == 1 ? batch.SequenceLengths.Shape[0] : -1;
         if (sequences < 0 || batch.BlockTables.Rank != 2)

@@ -48,6 +48,15 @@ public static partial class Ops
         return output;
     }
 
+    /// <summary>Addresses of one device mean nothing on another.</summary>
+    private static void CheckDevice(string operation, Device device, Tensor? other)
+    {
+        if (other is not null && other.Device != device)
+        {
+            throw new ArgumentException($"{operation}: {other} meets a tensor on {device}; move it with To(device)");
+        }
+    }
+
     private static unsafe void CheckOverlap(string operation, Tensor output, Tensor? input)
     {
         if (input is null || !input.SharesMemoryWith(output))

@@ -70,6 +70,8 @@ public static partial class Ops
             throw new ArgumentException($"where: expected a Bool condition and equal types, got {condition.DType}, {a.DType}, {b.DType}");
         }
 
+        CheckDevice("where", a.Device, b);
+        CheckDevice("where", a.Device, condition);
         Shape shape = BroadcastShape("where", BroadcastShape("where", condition.Shape, a.Shape), b.Shape);
         output = Output("where", output, shape, a.DType, a.Device);
         a.Device.Backend.Where(condition, a, b, output);
@@ -157,6 +159,7 @@ public static partial class Ops
 
     private static Tensor Binary(BinaryOperation operation, Tensor a, Tensor b, Tensor? output)
     {
+        CheckDevice(Enum.GetName(operation)!, a.Device, b);
         bool compares = operation >= BinaryOperation.Equal;
         bool whole = !a.DType.IsFloat() && a.DType == b.DType && (compares || operation is not (BinaryOperation.Div or BinaryOperation.Pow));
         DType type = FloatType(a.DType.IsFloat() ? a : b);

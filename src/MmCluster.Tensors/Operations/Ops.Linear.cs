@@ -59,6 +59,12 @@ public static partial class Ops
             throw new ArgumentException($"{operation}: inner dimensions differ, x is {x.Shape}, the weight [{weight.Outputs}, {weight.Inputs}]");
         }
 
+        if (weight.Device != x.Device)
+        {
+            throw new ArgumentException($"{operation}: {x} meets a weight on {weight.Device}; move it with To(device)");
+        }
+
+        CheckDevice(operation, x.Device, bias);
         if (bias is not null && (bias.Rank != 1 || bias.Shape[0] != weight.Outputs || bias.DType != DType.F32 || !bias.IsContiguous))
         {
             throw new ArgumentException($"{operation}: bias must be dense F32 [{weight.Outputs}], got {bias}");

@@ -168,6 +168,7 @@ public static partial class Ops
 
     private static void CheckPerColumn(string operation, string name, Tensor? weight, Tensor x)
     {
+        CheckDevice(operation, x.Device, weight);
         if (weight is not null && (x.Rank == 0 || weight.Rank != 1 || weight.Shape[0] != x.Shape[^1] || weight.DType != DType.F32 || !weight.IsContiguous))
         {
             throw new ArgumentException($"{operation}: {name} must be dense F32 [{(x.Rank == 0 ? 0 : x.Shape[^1])}], got {weight}");

@@ -84,7 +84,7 @@ template <class V> DI bool compare(int op, V x, V y)
     }
 }
 
-// four: a thread does four neighbours; the loop counts fours along its last axis and all operands are dense there
+// four: the loop counts in groups of four neighbours, a thread does one
 #define UNARY(S, T) \
     KERNEL unary_##S(int op, const T* x, T* y, const Loop loop, i64 count, int four, float a, float b) \
     { \
@@ -95,9 +95,9 @@ template <class V> DI bool compare(int op, V x, V y)
             if (four) \
             { \
                 float v[4]; \
-                load4(x + at[0], v); \
+                load4(x + 4 * at[0], v); \
                 for (int j = 0; j < 4; j++) v[j] = unary(op, v[j], a, b); \
-                store4(y + at[1], v); \
+                store4(y + 4 * at[1], v); \
             } \
             else y[at[1]] = from_float<T>(unary(op, to_float(x[at[0]]), a, b)); \
         } \
@@ -114,10 +114,10 @@ FLOAT_TYPES(UNARY)
             if (four) \
             { \
                 float v[4], w[4]; \
-                load4(x + at[0], v); \
-                load4(y + at[1], w); \
+                load4(x + 4 * at[0], v); \
+                load4(y + 4 * at[1], w); \
                 for (int j = 0; j < 4; j++) v[j] = binary(op, v[j], w[j]); \
-                store4(z + at[2], v); \
+                store4(z + 4 * at[2], v); \
             } \
             else z[at[2]] = from_float<T>(binary(op, to_float(x[at[0]]), to_float(y[at[1]]))); \
         } \

@@ -85,24 +85,14 @@ internal enum MatmulAttribute
 {
     TransposeA = 3,
     TransposeB = 4,
-    Epilogue = 7,
-    BiasPointer = 8,
-    BiasDataType = 26,
 }
 
 /// <summary>cublasLtMatmulPreferenceAttributes_t</summary>
 internal enum PreferenceAttribute
 {
     MaxWorkspaceBytes = 1,
-}
-
-/// <summary>cublasLtEpilogue_t</summary>
-internal enum MatmulEpilogue
-{
-    Default = 1,
-    Relu = 2,
-    Bias = 4,
-    ReluBias = 6,
+    MinAlignmentA = 5,
+    MinAlignmentD = 8,
 }
 
 /// <summary>cublasLtMatmulHeuristicResult_t, 96 bytes. The algorithm is its first 64, so its address serves as the algorithm's.</summary>
