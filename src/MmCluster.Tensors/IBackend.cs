@@ -94,6 +94,6 @@ internal partial interface IBackend
     void Normal(Tensor y, ulong seed, float mean, float std)
     {
         using Tensor host = Tensor.Normal(y.Shape, seed, mean, std, y.DType);
-        Copy(host, y);
+        Transfer(host, y);
     }
 }
