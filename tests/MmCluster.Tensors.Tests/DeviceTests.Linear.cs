@@ -17,12 +17,12 @@ public abstract partial class DeviceTests
         Tensor bias = Random([n], 3);
         Tensor xs = From(x, [m, k]);
         using LinearWeight f32 = LinearWeight.Pack(From(w, [n, k]), DType.F32, Device);
-        Reference.Close(xs.Linear(f32, bias), Reference.Linear(x, w, bias.ToArray<float>(), m, n, k));
+        Reference.Close(xs.Linear(f32, bias), Reference.Linear(x, w, bias.ToArray<float>(), m, n, k), SumError);
         using LinearWeight bf16 = LinearWeight.Pack(From(w, [n, k]), DType.BF16, Device);
         Tensor stored = bf16.Dequantize();
         Assert.Equal(From(w, [n, k]).To(DType.BF16).To(DType.F32).ToArray<float>(), stored.ToArray<float>());
         float[] met = xs.To(bf16.InputType).To(DType.F32).ToArray<float>(); // a GPU multiplies what has the matrix's type
-        Reference.Close(xs.Linear(bf16), Reference.Linear(met, stored.ToArray<float>(), [], m, n, k));
+        Reference.Close(xs.Linear(bf16), Reference.Linear(met, stored.ToArray<float>(), [], m, n, k), SumError);
     }
 
     [Theory, MemberData(nameof(LinearShapes))]

@@ -8,6 +8,9 @@ public abstract partial class DeviceTests
     /// <summary>The largest relative error of an elementwise function.</summary>
     private protected virtual double FunctionError => 4e-7;
 
+    /// <summary>The largest relative error of a vector of sums.</summary>
+    private protected virtual double SumError => 1e-6;
+
     private protected Tensor Random(Shape shape, int seed = 1) => Reference.Random(shape, seed).To(Device);
 
     private protected Tensor From<T>(T[] values, Shape shape) where T : unmanaged => Tensor.From(values, shape, Device);

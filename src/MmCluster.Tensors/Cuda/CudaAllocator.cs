@@ -95,12 +95,17 @@ internal sealed unsafe class CudaAllocator
             Allocated -= block.Bytes;
             foreach (CudaStream user in block.Users)
             {
+                if (user.IsDisposed)
+                {
+                    continue;
+                }
+
                 CudaEvent used = _events.TryPop(out CudaEvent? spare) ? spare : new CudaEvent(_context);
                 used.Record(user);
                 _waiting.Add((block, used));
+                block.Waits++;
             }
 
-            block.Waits = block.Users.Count;
             block.ForgetUsers();
             if (block.Waits == 0)
             {
@@ -288,6 +293,11 @@ internal sealed class CudaMemoryPool : IDisposable
         {
             Release(block);
             return;
+        }
+
+        if (block.Stream.IsDisposed)
+        {
+            block.Stream = block.Stream.Context.DefaultStream;
         }
 
         if (!_free.TryGetValue((block.Stream, block.Bytes), out Stack<CudaBlock>? blocks))

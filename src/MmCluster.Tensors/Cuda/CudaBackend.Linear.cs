@@ -113,8 +113,8 @@ internal sealed unsafe partial class CudaBackend
     private bool TryMultiplyTiles(Tensor x, CudaMatrix w, Tensor y, int rows)
     {
         int size = x.DType.Size();
-        int most = (int)Math.Clamp(TileBytes / ((long)w.Columns * size) / 64 * 64, 64, w.Rows);
-        using Tensor tile = Tensor.Empty([Math.Min(most, w.Rows), w.Columns], x.DType, x.Device);
+        int most = (int)Math.Min(Math.Max(TileBytes / ((long)w.Columns * size) / 64 * 64, 64), w.Rows);
+        using Tensor tile = Tensor.Empty([most, w.Columns], x.DType, x.Device);
         for (int first = 0; first < w.Rows; first += most)
         {
             int count = Math.Min(most, w.Rows - first);

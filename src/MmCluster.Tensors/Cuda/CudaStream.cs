@@ -30,6 +30,9 @@ internal sealed unsafe class CudaStream : IDisposable
     /// <summary>Memory that a capture on this stream takes and keeps; null outside one.</summary>
     internal CudaMemoryPool? CapturePool { get; private set; }
 
+    /// <summary>Whether it is gone; its work was done then.</summary>
+    internal bool IsDisposed => _disposed;
+
     /// <summary>CUstream</summary>
     internal nint Handle
     {
