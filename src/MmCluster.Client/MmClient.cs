@@ -17,13 +17,15 @@ public sealed class MmClient : IDisposable
     private readonly MmClientOptions _options;
     private readonly GrpcChannel _channel;
     private readonly Generation.GenerationClient _generation;
+    private readonly Admin.AdminClient _admin;
 
-    /// <summary>A client of the gateway whose gRPC port is at <paramref name="address"/>, such as <c>http://127.0.0.1:8001</c>.</summary>
+    /// <summary>A client of the gateway at <paramref name="address"/>, such as <c>http://127.0.0.1:8000</c>.</summary>
     public MmClient(Uri address, MmClientOptions? options = null)
     {
         _options = options ?? new MmClientOptions();
         _channel = GrpcChannel.ForAddress(address, new GrpcChannelOptions { MaxReceiveMessageSize = _options.MaxReceiveBytes });
         _generation = new Generation.GenerationClient(_channel);
+        _admin = new Admin.AdminClient(_channel);
     }
 
     /// <summary>
@@ -90,6 +92,32 @@ public sealed class MmClient : IDisposable
             // The server ended the call while there was more to send; its answer says why.
         }
         return await EndAsync(call.ResponseAsync, cancellationToken);
+    }
+
+    /// <summary>The features that a backbone would get for media, one a media item: [positions, width] in F32.</summary>
+    public async Task<IReadOnlyList<TensorData>> EncodeAsync(EncodeRequest request, CancellationToken cancellationToken = default) =>
+        (await EndAsync(_generation.EncodeAsync(request, Options(cancellationToken)).ResponseAsync, cancellationToken)).Features;
+
+    /// <summary>Nodes, stages, replicas and load; needs an admin key.</summary>
+    public Task<ClusterStatus> StatusAsync(CancellationToken cancellationToken = default) =>
+        EndAsync(_admin.StatusAsync(new StatusRequest(), Options(cancellationToken)).ResponseAsync, cancellationToken);
+
+    /// <summary>Makes the cluster run what a cluster.yaml's text says, or tells what would change; needs an admin key.</summary>
+    public Task<DeployResponse> DeployAsync(string clusterYaml, bool dryRun = false, CancellationToken cancellationToken = default) => EndAsync(
+        _admin.DeployAsync(new DeployRequest { ClusterYaml = clusterYaml, DryRun = dryRun }, Options(cancellationToken)).ResponseAsync, cancellationToken);
+
+    /// <summary>Sets how many replicas a component has (a component of the model's card, or backbone); needs an admin key.</summary>
+    public Task<ScaleResponse> ScaleAsync(string model, string component, int replicas, CancellationToken cancellationToken = default) => EndAsync(
+        _admin.ScaleAsync(new ScaleRequest { Model = model, Component = component, Replicas = replicas }, Options(cancellationToken)).ResponseAsync, cancellationToken);
+
+    /// <summary>Takes a node out of service, by name or address, and tells how far that is until nothing is left on it; needs an admin key.</summary>
+    public async IAsyncEnumerable<DrainEvent> DrainAsync(string node, [EnumeratorCancellation] CancellationToken cancellationToken = default)
+    {
+        using AsyncServerStreamingCall<DrainEvent> call = _admin.Drain(new DrainRequest { Node = node }, Options(cancellationToken));
+        while (await EndAsync(call.ResponseStream.MoveNext(cancellationToken), cancellationToken))
+        {
+            yield return call.ResponseStream.Current;
+        }
     }
 
     /// <summary>Ends all calls and closes the connection.</summary>

@@ -23,8 +23,9 @@ public sealed class ReferenceDirectionTests
         ["MmCluster.Protos"] = ["MmCluster.Embedded.GrpcApi"],
         ["MmCluster.Cluster"] = ["MmCluster.Engine", "MmCluster.Cluster.LocalStorage", "MmCluster.Embedded.Orleans"],
         ["MmCluster.Client"] = ["MmCluster.Protos", "MmCluster.Embedded.GrpcApi", "MmCluster.Embedded.GrpcClient"],
-        ["MmCluster.Gateway"] = ["MmCluster.Engine", "MmCluster.Protos", "MmCluster.Embedded.GrpcApi", "MmCluster.Embedded.GrpcServer"],
-        ["MmCluster.Cli"] = ["MmCluster.Engine", "MmCluster.Gateway"],
+        ["MmCluster.Gateway"] = ["MmCluster.Cluster", "MmCluster.Protos", "MmCluster.Embedded.GrpcApi", "MmCluster.Embedded.GrpcServer"],
+        ["MmCluster.Silo"] = ["MmCluster.Cluster", "MmCluster.Embedded.Orleans"],
+        ["MmCluster.Cli"] = ["MmCluster.Engine", "MmCluster.Gateway", "MmCluster.Silo", "MmCluster.Client", "MmCluster.Embedded.GrpcClient"],
     };
 
     [Fact]

@@ -51,6 +51,9 @@ internal sealed class ModelOptions(string dtype = "bf16")
         return name is null ? locator.Default : locator.Locate(name);
     }
 
+    /// <summary>Sets how many threads compute.</summary>
+    public void ApplyThreads(ParseResult parsed) => _loading.ApplyThreads(parsed);
+
     /// <summary>Loads it.</summary>
     public LocalModel Load(ParseResult parsed, LocatedModel model, EngineOptions engine) => LocalModel.Load(model.Folder, new LocalModelOptions
     {

@@ -1,22 +1,29 @@
 using System.CommandLine;
+using MmCluster.Cli.Clustering;
 using MmCluster.Cli.Hosting;
+using MmCluster.Cluster.Deployment;
 using MmCluster.Engine;
 using MmCluster.Engine.Hosting;
 using MmCluster.Engine.Simulation;
 using MmCluster.Gateway.Hosting;
 using MmCluster.Gateway.Models;
+using MmCluster.Models;
 using MmCluster.Models.Catalog;
+using MmCluster.Silo;
 
 namespace MmCluster.Cli.Commands;
 
-/// <summary><c>mm serve</c>: a model behind OpenAI's HTTP interface and gRPC, in this process.</summary>
+/// <summary>
+/// <c>mm serve</c>: a model behind OpenAI's HTTP interface and gRPC, in this process; with <c>--config</c> the models of a cluster.yaml, this process being
+/// a cluster that others may join.
+/// </summary>
 internal sealed class ServeCommand : Command
 {
     private readonly ModelOptions _model = new();
-    private readonly Option<string> _host = new("--host") { Description = "Address to listen on.", DefaultValueFactory = _ => "127.0.0.1" };
-    private readonly Option<int> _port = NumberOptions.Port("--port", 8000, "TCP port; 0 picks a free one.");
-    private readonly Option<int?> _grpcPort = NumberOptions.PortOrNone("--grpc-port", "TCP port of the gRPC services; 0 picks a free one; default: the port after --port.");
-    private readonly Option<string?> _apiKey = new("--api-key") { Description = "Key that clients must send; default: none." };
+    private readonly GatewayFlags _gateway = new();
+    private readonly ConfigOptions _config = new();
+    private readonly ClusterOptions _cluster = new();
+    private readonly LogOptions _logs = new();
     private readonly Option<string?> _name = new("--served-model-name") { Description = "Name that requests use; default: the model's." };
     private readonly Option<int> _maxNumSeqs = NumberOptions.Positive("--max-num-seqs", 256, "Sequences computed at once.");
     private readonly Option<int> _maxTokens = NumberOptions.Positive("--max-num-batched-tokens", 2048, "Positions computed in one step.");
@@ -42,7 +49,11 @@ internal sealed class ServeCommand : Command
     {
         _policy.AcceptOnlyFromAmong("fcfs", "priority");
         _model.AddTo(this);
-        foreach (Option option in (Option[])[_host, _port, _grpcPort, _apiKey, _name, _maxNumSeqs, _maxTokens, _maxQueue, _policy, _noPrefixCache,
+        _gateway.AddTo(this);
+        _config.AddTo(this);
+        _cluster.AddTo(this);
+        _logs.AddTo(this);
+        foreach (Option option in (Option[])[_name, _maxNumSeqs, _maxTokens, _maxQueue, _policy, _noPrefixCache,
             _speculative, _requestTimeout, _shutdownTimeout, _mediaDomains, _simulate])
         {
             Add(option);
@@ -50,8 +61,31 @@ internal sealed class ServeCommand : Command
         SetAction((parsed, cancellationToken) => RunAsync(parsed, context, cancellationToken));
     }
 
-    private Task<int> RunAsync(ParseResult parsed, CommandContext context, CancellationToken cancellationToken) =>
-        parsed.GetValue(_simulate) ? SimulateAsync(parsed, context, cancellationToken) : ServeAsync(parsed, context, cancellationToken);
+    private async Task<int> RunAsync(ParseResult parsed, CommandContext context, CancellationToken cancellationToken)
+    {
+        using Telemetry telemetry = _logs.StartTelemetry(parsed, context, "serve", null);
+        return await ChooseAsync(parsed, context, cancellationToken);
+    }
+
+    private Task<int> ChooseAsync(ParseResult parsed, CommandContext context, CancellationToken cancellationToken) =>
+        _config.Path(parsed) is not null ? ServeClusterAsync(parsed, context, cancellationToken)
+        : parsed.GetValue(_simulate) ? SimulateAsync(parsed, context, cancellationToken)
+        : ServeAsync(parsed, context, cancellationToken);
+
+    // A folder of its own unless one is named: then other processes may join, and what was scaled is remembered.
+    private async Task<int> ServeClusterAsync(ParseResult parsed, CommandContext context, CancellationToken cancellationToken)
+    {
+        if (_model.Name(parsed) is { } model)
+        {
+            throw new MmException(MmErrorCode.InvalidArgument, $"--config says what is served; leave out '{model}'") { Param = "MODEL" };
+        }
+        ClusterFile file = _config.Read(parsed, context);
+        _model.ApplyThreads(parsed);
+        using var own = new TemporaryFolder();
+        string folder = _cluster.FolderOrNull(parsed, context) ?? own.Path;
+        await using ClusterNode node = await ClusterNode.StartSiloAsync(_cluster.Silo(parsed, context, folder), _logs.Of(parsed), cancellationToken);
+        return await new ClusterFront(_gateway, _config, context).RunAsync(parsed, file, node.Cluster, cancellationToken);
+    }
 
     private async Task<int> ServeAsync(ParseResult parsed, CommandContext context, CancellationToken cancellationToken)
     {
@@ -62,7 +96,8 @@ internal sealed class ServeCommand : Command
         await served.WarmUpAsync(cancellationToken);
         await context.Error.WriteLineAsync("ready");
         await DescribeAsync(parsed, served, server, context);
-        return await UntilStoppedAsync(cancellationToken);
+        await cancellationToken.UntilCancelledAsync();
+        return ExitCodes.Done;
     }
 
     private async Task<int> SimulateAsync(ParseResult parsed, CommandContext context, CancellationToken cancellationToken)
@@ -75,7 +110,8 @@ internal sealed class ServeCommand : Command
             TimeProvider.System);
         await using GatewayServer server = await StartAsync(parsed, model, context, cancellationToken);
         await DescribeAsync(parsed, model, server, context);
-        return await UntilStoppedAsync(cancellationToken);
+        await cancellationToken.UntilCancelledAsync();
+        return ExitCodes.Done;
     }
 
     private async Task<GatewayServer> StartAsync(
@@ -83,20 +119,17 @@ internal sealed class ServeCommand : Command
     {
         GatewayServer server = await GatewayServer.StartAsync(
             new ServedModels([model]),
-            new GatewayOptions
+            _gateway.Options(parsed, context, new ClusterFile(), control: null) with
             {
-                Host = parsed.GetRequiredValue(_host),
-                Port = parsed.GetValue(_port),
-                GrpcPort = parsed.GetValue(_grpcPort),
-                ApiKey = parsed.GetValue(_apiKey) ?? context.Environment("MM_API_KEY"),
                 MaxQueue = parsed.GetValue(_maxQueue),
+                MaxRunning = parsed.GetValue(_maxNumSeqs),
                 AllowedMediaDomains = parsed.GetValue(_mediaDomains) ?? [],
                 RequestTimeout = parsed.GetValue(_requestTimeout) is { } seconds ? TimeSpan.FromSeconds(seconds) : null,
                 ShutdownTimeout = TimeSpan.FromSeconds(parsed.GetValue(_shutdownTimeout)),
             },
             TimeProvider.System,
             cancellationToken);
-        await context.Error.WriteLineAsync($"serving {model.Id} on {server.Address} and over gRPC on {server.GrpcAddress}");
+        await context.Error.WriteLineAsync($"serving {model.Id} over HTTP and gRPC on {server.Address}");
         return server;
     }
 
@@ -115,12 +148,4 @@ internal sealed class ServeCommand : Command
         EnablePrefixCaching = !parsed.GetValue(_noPrefixCache),
         SpeculativeTokens = parsed.GetValue(_speculative),
     };
-
-    private static async Task<int> UntilStoppedAsync(CancellationToken cancellationToken)
-    {
-        var stopped = new TaskCompletionSource();
-        await using CancellationTokenRegistration registration = cancellationToken.Register(stopped.SetResult);
-        await stopped.Task;
-        return ExitCodes.Done;
-    }
 }

@@ -90,7 +90,7 @@ public sealed class TensorLinkEndpoint : IAsyncDisposable
         PeerPool peer = _peers.GetOrAdd(wanted.Owner.Incarnation, _ => new PeerPool(wanted.Owner, share, _secret, _options));
         try
         {
-            return await peer.PullAsync(wanted, cancellationToken);
+            return await LinkTelemetry.MeasureAsync(wanted, share, () => peer.PullAsync(wanted, cancellationToken));
         }
         catch (Exception error) when (error is IOException or SocketException or InvalidDataException)
         {

@@ -137,6 +137,19 @@ public sealed class LocalModel : IAsyncDisposable
         void Release() => leases.ForEach(lease => lease.Dispose());
     }
 
+    /// <summary>Runs one media item through its encoder and projector; <paramref name="read"/> gets the features [positions, width], valid until it returns.</summary>
+    /// <exception cref="MmException">InvalidArgument: the model takes no such media.</exception>
+    public async Task<T> EncodeAsync<T>(MediaItem item, Func<Tensors.Tensor, T> read, CancellationToken cancellationToken)
+    {
+        MediaIntake intake = _intakes.FirstOrDefault(intake => intake.Modality == item.Modality)
+            ?? throw new MmException(MmErrorCode.InvalidArgument, $"{item.Name}: the model takes no {item.Modality}") { Param = item.Name };
+        (_, EncoderLease lease) = intake.Open(item, "");
+        using (lease)
+        {
+            return read(await lease.Features.WaitAsync(cancellationToken));
+        }
+    }
+
     /// <summary>Ends all requests with Unavailable and frees weights, caches and threads.</summary>
     public async ValueTask DisposeAsync()
     {

@@ -7,21 +7,25 @@ using MmCluster.Models;
 
 namespace MmCluster.Gateway.Admission;
 
-/// <summary>Bounds a model's requests in flight, and gives each up at its deadline, whatever the model behind does.</summary>
+/// <summary>Bounds a model's requests in flight, has tenants take turns, and gives each request up at its deadline, whatever the model behind does.</summary>
 internal sealed class AdmittedModel(IServedModel inner, AdmissionGate gate, TenantMetrics metrics, TimeProvider time) : DelegatingModel(inner)
 {
     // The longest that a timer takes.
     private static readonly TimeSpan LongestTimer = TimeSpan.FromDays(49);
 
+    /// <summary>Requests that wait here for others to end.</summary>
+    public int Waiting => gate.Waiting;
+
     public override async IAsyncEnumerable<SequenceOutput> GenerateAsync(
         ModelRequest request, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        int cost = Enter(request);
+        using CancellationTokenSource? timer = request.Deadline is { } deadline ? new CancellationTokenSource(Until(deadline), time) : null;
+        using CancellationTokenSource? both = timer is null ? null : CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, timer.Token);
+        CancellationToken stop = both?.Token ?? cancellationToken;
+        AdmissionTicket ticket = await EnterAsync(request, timer, stop, cancellationToken);
         try
         {
-            using CancellationTokenSource? timer = request.Deadline is { } deadline ? new CancellationTokenSource(Until(deadline), time) : null;
-            using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, timer?.Token ?? CancellationToken.None);
-            await using IAsyncEnumerator<SequenceOutput> outputs = Inner.GenerateAsync(request, stop.Token).GetAsyncEnumerator(stop.Token);
+            await using IAsyncEnumerator<SequenceOutput> outputs = Inner.GenerateAsync(request, stop).GetAsyncEnumerator(stop);
             while (await NextAsync(outputs, request, timer, cancellationToken))
             {
                 yield return outputs.Current;
@@ -29,20 +33,25 @@ internal sealed class AdmittedModel(IServedModel inner, AdmissionGate gate, Tena
         }
         finally
         {
-            gate.Leave(request, cost);
+            gate.Leave(ticket);
         }
     }
 
-    private int Enter(ModelRequest request)
+    private async ValueTask<AdmissionTicket> EnterAsync(
+        ModelRequest request, CancellationTokenSource? timer, CancellationToken stop, CancellationToken cancellationToken)
     {
         try
         {
-            return gate.Enter(request);
+            return await gate.EnterAsync(request, stop);
         }
         catch (MmException error)
         {
             metrics.Reject(request.Tenant, error.Code == MmErrorCode.AlreadyExists ? Rejection.DuplicateId : Rejection.QueueFull);
             throw;
+        }
+        catch (OperationCanceledException error) when (IsLate(timer, cancellationToken))
+        {
+            throw Late(request, error);
         }
     }
 
@@ -53,11 +62,19 @@ internal sealed class AdmittedModel(IServedModel inner, AdmissionGate gate, Tena
         {
             return await outputs.MoveNextAsync();
         }
-        catch (OperationCanceledException error) when (timer is { IsCancellationRequested: true } && !cancellationToken.IsCancellationRequested)
+        catch (OperationCanceledException error) when (IsLate(timer, cancellationToken))
         {
-            metrics.Reject(request.Tenant, Rejection.Deadline);
-            throw new MmException(MmErrorCode.DeadlineExceeded, $"request '{request.Id}' was not done by its deadline", error);
+            throw Late(request, error);
         }
+    }
+
+    private static bool IsLate(CancellationTokenSource? timer, CancellationToken cancellationToken) =>
+        timer is { IsCancellationRequested: true } && !cancellationToken.IsCancellationRequested;
+
+    private MmException Late(ModelRequest request, OperationCanceledException error)
+    {
+        metrics.Reject(request.Tenant, Rejection.Deadline);
+        return new MmException(MmErrorCode.DeadlineExceeded, $"request '{request.Id}' was not done by its deadline", error);
     }
 
     private TimeSpan Until(DateTimeOffset deadline)

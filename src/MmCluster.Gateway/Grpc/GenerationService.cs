@@ -10,6 +10,7 @@ using MmCluster.Gateway.Keys;
 using MmCluster.Gateway.Media;
 using MmCluster.Gateway.Metrics;
 using MmCluster.Gateway.Models;
+using MmCluster.Gateway.OpenAi;
 using MmCluster.Gateway.Uploads;
 using MmCluster.Models;
 using MmCluster.Protos.V1;
@@ -25,6 +26,8 @@ namespace MmCluster.Gateway.Grpc;
 internal sealed class GenerationService(
     GatewayOptions options, GatewayMetrics metrics, UploadStore uploads, MediaFetcher fetcher, TimeProvider time) : Generation.GenerationBase
 {
+    private const int MaxEncoded = 64;
+
     public override async Task Generate(GenerateRequest request, IServerStreamWriter<GenerateEvent> responseStream, ServerCallContext context)
     {
         HttpContext http = context.GetHttpContext();
@@ -61,8 +64,25 @@ internal sealed class GenerationService(
         }
     }
 
-    public override Task<EncodeResponse> Encode(EncodeRequest request, ServerCallContext context) => throw new RpcException(
-        new Status(StatusCode.Unimplemented, "Encode is not offered by this gateway: send the media with Generate"));
+    public override async Task<EncodeResponse> Encode(EncodeRequest request, ServerCallContext context)
+    {
+        Caller caller = Caller.Of(context.GetHttpContext());
+        IServedModel model = caller.Models.Find(request.Model.Length == 0 ? null : request.Model);
+        RequestReader.CheckRevision(request.Revision, model);
+        if (request.Media.Count is 0 or > MaxEncoded)
+        {
+            throw FieldReader.Invalid("media", $"'media' must have 1 to {MaxEncoded} items");
+        }
+        var media = new MediaSourceReader(uploads, fetcher, new MediaBudget(options.MaxRequestBytes), caller);
+        ChatPart[] items = [.. request.Media.Select((source, index) => new ChatPart.Media(media.Read(source, $"media[{index}]")))];
+        ModelInput.Chat complete = await media.CompleteAsync(new ModelInput.Chat([new ChatTurn("user", items)]), context.CancellationToken);
+        EncodedMedia[] features = await Task.WhenAll(complete.Turns[0].Parts
+            .Select(part => model.EncodeAsync(((ChatPart.Media)part).Item, context.CancellationToken)));
+        return new EncodeResponse
+        {
+            Features = { features.Select(item => new TensorData { Dtype = "F32", Shape = { item.Positions, item.Width }, Data = UnsafeByteOperations.UnsafeWrap(item.Values) }) },
+        };
+    }
 
     public override async Task<UploadResponse> Upload(IAsyncStreamReader<UploadChunk> requestStream, ServerCallContext context)
     {
@@ -85,6 +105,7 @@ internal sealed class GenerationService(
             response.Models.Add(new Model
             {
                 Name = model.Id,
+                Revision = model.Revision,
                 Ready = model.Ready,
                 MaxModelLength = model.Info.MaxModelLength,
                 VocabularySize = model.Info.VocabularySize,

@@ -17,6 +17,10 @@ internal static class GrpcFront
         services.AddSingleton<GenerationService>();
         services.AddSingleton<InferenceService>();
         services.AddSingleton<HealthService>();
+        if (options.Control is { } control)
+        {
+            services.AddSingleton(control).AddSingleton<AdminService>();
+        }
         services.AddGrpc(grpc =>
         {
             grpc.MaxReceiveMessageSize = (int)Math.Min(options.MaxRequestBytes, int.MaxValue);
@@ -25,8 +29,12 @@ internal static class GrpcFront
         return services;
     }
 
-    public static void MapGatewayGrpc(this IEndpointRouteBuilder routes)
+    public static void MapGatewayGrpc(this IEndpointRouteBuilder routes, GatewayOptions options)
     {
+        if (options.Control is not null)
+        {
+            routes.MapGrpcService<AdminService>();
+        }
         routes.MapGrpcService<GenerationService>();
         routes.MapGrpcService<InferenceService>();
         routes.MapGrpcService<HealthService>();

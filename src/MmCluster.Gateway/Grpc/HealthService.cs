@@ -17,7 +17,7 @@ internal sealed class HealthService(ServedModels models, IHostApplicationLifetim
     internal static readonly TimeSpan Interval = TimeSpan.FromSeconds(1);
 
     private static readonly HashSet<string> Services =
-        ["", "mmcluster.v1.Generation", "inference.GRPCInferenceService", "grpc.health.v1.Health"];
+        ["", "mmcluster.v1.Generation", "mmcluster.v1.Admin", "inference.GRPCInferenceService", "grpc.health.v1.Health"];
 
     public override Task<HealthCheckResponse> Check(HealthCheckRequest request, ServerCallContext context) =>
         StatusOf(request.Service) is var status && status != ServingStatus.ServiceUnknown

@@ -9,7 +9,7 @@ namespace MmCluster.Gateway.Hosting;
 /// Tells who sends a request, and lets /v1 through only with an accepted key. Other routes that do work for a caller ask
 /// <see cref="Caller.Of"/>, which refuses in their own form.
 /// </summary>
-internal sealed class ApiKeyCheck(KeyRing keys, TenantMetrics metrics, RequestDelegate next)
+internal sealed class ApiKeyCheck(GatewayKeys keys, TenantMetrics metrics, RequestDelegate next)
 {
     public Task HandleAsync(HttpContext http)
     {

@@ -1,3 +1,4 @@
+using MmCluster.Gateway.Clustering;
 using MmCluster.Gateway.Keys;
 using MmCluster.Gateway.Media;
 
@@ -9,13 +10,10 @@ public sealed record GatewayOptions
     /// <summary>Address to listen on. Default: this machine only.</summary>
     public string Host { get; init; } = "127.0.0.1";
 
-    /// <summary>TCP port of the HTTP routes; 0 picks a free one.</summary>
+    /// <summary>TCP port of the HTTP routes and of the gRPC services (HTTP/2 without TLS, by prior knowledge); 0 picks a free one.</summary>
     public int Port { get; init; } = 8000;
 
-    /// <summary>
-    /// TCP port of the gRPC services (HTTP/2 without TLS, by prior knowledge): a port of its own, because without TLS an endpoint cannot tell
-    /// HTTP/1.1 from HTTP/2 before the first byte. 0 picks a free one; null (the default) is the port after <see cref="Port"/>, or a free one when that is 0.
-    /// </summary>
+    /// <summary>One more port, for HTTP/2 alone, where gRPC is to be routed apart; 0 picks a free one. Null (the default) is none.</summary>
     public int? GrpcPort { get; init; }
 
     /// <summary>Bearer token that requests must carry, without limits; with neither this nor <see cref="Keys"/>, any is accepted.</summary>
@@ -28,6 +26,12 @@ public sealed record GatewayOptions
     /// Cost units of each model's requests in flight (a choice is 1, a media item 1); more get 503. Null leaves it to the model's engine.
     /// </summary>
     public int? MaxQueue { get; init; }
+
+    /// <summary>
+    /// Choices that each model computes at once; what comes beyond waits here, tenants taking turns, until others end. Null leaves the waiting
+    /// to the model's engine, whose queue is fair among what it was given.
+    /// </summary>
+    public int? MaxRunning { get; init; }
 
     /// <summary>
     /// Hosts that media URLs may name: <c>example.com</c>, <c>*.example.com</c> for those below it, <c>*</c> for all. Default none: media are
@@ -67,6 +71,9 @@ public sealed record GatewayOptions
 
     /// <summary>How long running requests may go on after a stop was asked for.</summary>
     public TimeSpan ShutdownTimeout { get; init; } = TimeSpan.FromSeconds(30);
+
+    /// <summary>The cluster whose models are served, for the admin service; null offers none.</summary>
+    public ClusterControl? Control { get; init; }
 
     /// <summary>How media are fetched; tests bring their own.</summary>
     internal IMediaNetwork MediaNetwork { get; init; } = SystemMediaNetwork.Instance;

@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Net;
 using System.Net.Sockets;
 using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
@@ -21,18 +22,20 @@ using MmCluster.Models;
 
 namespace MmCluster.Gateway.Hosting;
 
-/// <summary>The front of a set of models on one Kestrel: OpenAI's routes, health and metrics over HTTP, and the gRPC services on a port of their own.</summary>
+/// <summary>The front of a set of models on one Kestrel and one port: OpenAI's routes, health and metrics over HTTP, and the gRPC services.</summary>
 public sealed class GatewayServer : IAsyncDisposable
 {
+    private const string PrometheusText = "text/plain; version=0.0.4; charset=utf-8";
+
     private readonly WebApplication _app;
 
     private GatewayServer(WebApplication app) => _app = app;
 
-    /// <summary>Where it listens for HTTP, with the port it got.</summary>
+    /// <summary>Where it listens for HTTP and gRPC, with the port it got.</summary>
     public Uri Address => new(Addresses.First());
 
-    /// <summary>Where it listens for gRPC, with the port it got.</summary>
-    public Uri GrpcAddress => new(Addresses.Last());
+    /// <summary>Where it listens for gRPC: <see cref="Address"/>, or the port that was set aside for it.</summary>
+    public Uri GrpcAddress => new(Addresses.Last(address => !address.EndsWith(NoSocketEndPoint.Name, StringComparison.Ordinal)));
 
     // In the order in which they were configured.
     private ICollection<string> Addresses => _app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses;
@@ -50,7 +53,7 @@ public sealed class GatewayServer : IAsyncDisposable
         catch (Exception error) when (error is IOException or SocketException)
         {
             await app.DisposeAsync();
-            throw new MmException(MmErrorCode.Unavailable, $"cannot listen on {options.Host}, ports {options.Port} and {GrpcPort(options)} (gRPC): {error.Message}", error);
+            throw new MmException(MmErrorCode.Unavailable, $"cannot listen on {options.Host}, port {options.Port}{(options.GrpcPort is { } grpc ? $" or {grpc} (gRPC)" : "")}: {error.Message}", error);
         }
         return new GatewayServer(app);
     }
@@ -71,31 +74,31 @@ public sealed class GatewayServer : IAsyncDisposable
         {
             kestrel.AddServerHeader = false;
             KestrelLimits.Apply(kestrel.Limits, options);
-            kestrel.Listen(Resolve(options.Host), options.Port);
-            kestrel.Listen(Resolve(options.Host), GrpcPort(options), endpoint => endpoint.Protocols = HttpProtocols.Http2);
+            var port = new SharedPort(options.RequestHeadersTimeout, time);
+            kestrel.Listen(Resolve(options.Host), options.Port, port.Share);
+            kestrel.Listen(new NoSocketEndPoint(), port.Receive);
+            if (options.GrpcPort is { } grpc)
+            {
+                kestrel.Listen(Resolve(options.Host), grpc, endpoint => endpoint.Protocols = HttpProtocols.Http2);
+            }
         });
+        builder.Services.AddSingleton<IConnectionListenerFactory, NoSocketListenerFactory>();
         builder.Services.AddSingleton(models).AddSingleton(options).AddSingleton(time)
-            .AddSingleton<GatewayMetrics>().AddSingleton<TenantMetrics>().AddSingleton<MediaFetcher>().AddGatewayGrpc(options);
+            .AddSingleton<GatewayMetrics>().AddSingleton<TenantMetrics>().AddSingleton<MeterText>().AddSingleton<MediaFetcher>().AddGatewayGrpc(options);
         WebApplication app = builder.Build();
         Map(app, models, options, time);
         return app;
     }
-
-    private static int GrpcPort(GatewayOptions options) => options.GrpcPort ?? options.Port switch
-    {
-        0 => 0,
-        IPEndPoint.MaxPort => throw new MmException(MmErrorCode.InvalidArgument, $"no port follows --port {options.Port}: set --grpc-port") { Param = "grpc-port" },
-        int port => port + 1,
-    };
 
     private static void Map(WebApplication app, ServedModels models, GatewayOptions options, TimeProvider time)
     {
         GatewayMetrics metrics = app.Services.GetRequiredService<GatewayMetrics>();
         TenantMetrics tenants = app.Services.GetRequiredService<TenantMetrics>();
         var ids = new ConcurrentDictionary<string, bool>(StringComparer.Ordinal);
-        var admitted = new ServedModels(
-            [.. models.All.Select(model => new AdmittedModel(model, new AdmissionGate(ids, options.MaxQueue), tenants, time))]);
-        var keys = new KeyRing(options, admitted, tenants, time);
+        ServedModels admitted = models.Wrap(
+            model => new AdmittedModel(new TracedModel(model), new AdmissionGate(ids, options.MaxQueue, options.MaxRunning), tenants, time));
+        var keys = new GatewayKeys(options, admitted, tenants, time);
+        options.Control?.KeysChanged = keys.Apply;
         MediaFetcher fetcher = app.Services.GetRequiredService<MediaFetcher>();
         var memory = new BodyMemory(options.MaxBodyMemory);
         var completions = new CompletionsEndpoint(memory, options, metrics, time);
@@ -107,12 +110,15 @@ public sealed class GatewayServer : IAsyncDisposable
         app.MapGet("/v1/models/{id}", http => ModelsEndpoint.GetAsync(http, (string)http.Request.RouteValues["id"]!));
         app.MapGet("/health", http => http.Response.WriteAsync("ok\n", http.RequestAborted));
         app.MapGet("/health/ready", http => ReadyAsync(http, models));
-        app.MapGet("/metrics", http =>
+        MeterText meters = app.Services.GetRequiredService<MeterText>();
+        app.MapGet("/metrics", async http =>
         {
-            http.Response.ContentType = "text/plain; version=0.0.4; charset=utf-8";
-            return http.Response.WriteAsync(metrics.Render(models.All) + tenants.Render(), http.RequestAborted);
+            string stages = options.Control is { } control ? await StageMetrics.RenderAsync(control.Cluster, http.RequestAborted) : "";
+            http.Response.ContentType = PrometheusText;
+            await http.Response.WriteAsync(
+                metrics.Render(models.All) + tenants.Render() + stages + meters.Render() + ProcessMetrics.Render(), http.RequestAborted);
         });
-        app.MapGatewayGrpc();
+        app.MapGatewayGrpc(options);
         app.MapFallback(http => ErrorBody.WriteAsync(
             http, new MmException(MmErrorCode.NotFound, $"there is no route {http.Request.Method} {http.Request.Path}")));
     }

@@ -1,12 +1,13 @@
 using System.Security.Cryptography;
 using System.Text;
+using MmCluster.Cluster.Deployment;
 
 namespace MmCluster.Gateway.Keys;
 
 /// <summary>A key and what its holder may do. The key itself is not kept, only its hash.</summary>
 public sealed record ApiKeyRecord
 {
-    /// <summary>SHA-256 of the key's UTF-8 bytes, as 64 hexadecimal digits (<c>printf %s KEY | sha256sum</c>).</summary>
+    /// <summary>SHA-256 of the key's UTF-8 bytes, as 64 hexadecimal digits (<c>mm key hash</c>).</summary>
     public required string Hash { get; init; }
 
     /// <summary>Whose key this is, 1 to 64 of <c>[A-Za-z0-9._-]</c>: separates caches and metrics. Several keys may share one.</summary>
@@ -31,6 +32,19 @@ public sealed record ApiKeyRecord
 
     /// <summary>Whether it may use admin routes.</summary>
     public bool Admin { get; init; }
+
+    /// <summary>A cluster file's key.</summary>
+    public static ApiKeyRecord Of(KeyGrant key) => new()
+    {
+        Hash = key.Hash,
+        Tenant = key.Tenant,
+        Models = key.Models,
+        RequestsPerSecond = key.RequestsPerSecond,
+        TokensPerMinute = key.TokensPerMinute,
+        Concurrency = key.Concurrency,
+        PriorityCeiling = key.PriorityCeiling,
+        Admin = key.Admin,
+    };
 
     /// <summary>What stands in <see cref="Hash"/> for <paramref name="key"/>.</summary>
     public static string HashOf(string key) => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(key)));

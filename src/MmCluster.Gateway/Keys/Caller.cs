@@ -21,7 +21,7 @@ internal sealed class Caller
         (_record, _metrics) = (record, metrics);
         _requests = record.RequestsPerSecond is { } rate ? new TokenBucket(rate, Math.Max(1, rate), time) : null;
         _tokens = record.TokensPerMinute is { } tokens ? new TokenBucket(tokens / 60.0, tokens, time) : null;
-        Models = new ServedModels([.. models.All.Where(model => Allows(model.Id)).Select(model => new CallerModel(model, this))]);
+        Models = models.Wrap(model => new CallerModel(model, this), model => Allows(model.Id));
     }
 
     public string Tenant => _record.Tenant;
@@ -34,6 +34,10 @@ internal sealed class Caller
     /// <summary>The caller of a request.</summary>
     /// <exception cref="MmException">Unauthenticated where its key was not accepted.</exception>
     public static Caller Of(HttpContext http) => http.Features.Get<Caller>() ?? throw KeyRing.Refusal();
+
+    /// <summary>Whether this is the caller of that record, with the same limits.</summary>
+    public bool Is(ApiKeyRecord record) => record with { Models = null } == _record with { Models = null }
+        && (record.Models ?? []).SequenceEqual(_record.Models ?? []) && record.Models is null == _record.Models is null;
 
     /// <summary>Counts a request that this caller's limits, or the gateway's, turned down.</summary>
     public void Reject(Rejection reason) => _metrics.Reject(Tenant, reason);

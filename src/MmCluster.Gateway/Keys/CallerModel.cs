@@ -25,4 +25,17 @@ internal sealed class CallerModel(IServedModel inner, Caller caller) : Delegatin
             caller.Leave();
         }
     }
+
+    public override async Task<EncodedMedia> EncodeAsync(MediaItem media, CancellationToken cancellationToken)
+    {
+        caller.Enter();
+        try
+        {
+            return await Inner.EncodeAsync(media, cancellationToken);
+        }
+        finally
+        {
+            caller.Leave();
+        }
+    }
 }

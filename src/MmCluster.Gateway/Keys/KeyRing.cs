@@ -1,8 +1,5 @@
 using System.Security.Cryptography;
 using System.Text;
-using MmCluster.Gateway.Hosting;
-using MmCluster.Gateway.Metrics;
-using MmCluster.Gateway.Models;
 using MmCluster.Models;
 
 namespace MmCluster.Gateway.Keys;
@@ -16,22 +13,20 @@ internal sealed class KeyRing
     private readonly (byte[] Hash, Caller Caller)[] _keys;
     private readonly Caller? _anyone;
 
+    /// <summary>The ring of <paramref name="records"/>; <paramref name="known"/> gives the caller of a record, so that one that did not change keeps its counters.</summary>
     /// <exception cref="MmException">InvalidArgument, naming the record at fault by its tenant.</exception>
-    public KeyRing(GatewayOptions options, ServedModels models, TenantMetrics metrics, TimeProvider time)
+    public KeyRing(IReadOnlyList<ApiKeyRecord> records, Func<ApiKeyRecord, Caller> known)
     {
-        ApiKeyRecord[] records =
-        [
-            .. options.Keys,
-            // The one key of a small installation is its operator's.
-            .. options.ApiKey is { } key ? [new ApiKeyRecord { Hash = ApiKeyRecord.HashOf(key), Tenant = "default", Admin = true }] : Array.Empty<ApiKeyRecord>(),
-        ];
-        _keys = [.. records.Select(record => (HashBytes(record), new Caller(record, models, metrics, time)))];
+        _keys = [.. records.Select(record => (HashBytes(record), known(record)))];
         if (records.GroupBy(record => record.Hash, StringComparer.OrdinalIgnoreCase).FirstOrDefault(same => same.Count() > 1) is { } twice)
         {
             throw Invalid(twice.First(), "its hash stands in another record too");
         }
-        _anyone = records.Length > 0 ? null : new Caller(new ApiKeyRecord { Hash = "", Tenant = "", Admin = true }, models, metrics, time);
+        _anyone = records.Count > 0 ? null : known(new ApiKeyRecord { Hash = "", Tenant = "", Admin = true });
     }
+
+    /// <summary>All callers.</summary>
+    public IEnumerable<Caller> Callers => _keys.Select(key => key.Caller);
 
     /// <summary>The caller of a request with that Authorization header, or null where its key is not accepted.</summary>
     public Caller? Find(string? authorization)
@@ -69,7 +64,7 @@ internal sealed class KeyRing
         }
         if (record.Hash.Length != 2 * SHA256.HashSizeInBytes || !record.Hash.All(char.IsAsciiHexDigit))
         {
-            throw Invalid(record, "its hash must be the 64 hexadecimal digits of a SHA-256 (printf %s KEY | sha256sum)");
+            throw Invalid(record, "its hash must be the 64 hexadecimal digits of a SHA-256 ('mm key hash' prints it)");
         }
         return Convert.FromHexString(record.Hash);
     }

@@ -8,6 +8,8 @@ internal abstract class DelegatingModel(IServedModel inner) : IServedModel
 {
     public string Id => inner.Id;
 
+    public string Revision => inner.Revision;
+
     public ServedModelInfo Info => inner.Info;
 
     public bool Ready => inner.Ready;
@@ -19,6 +21,8 @@ internal abstract class DelegatingModel(IServedModel inner) : IServedModel
     protected IServedModel Inner => inner;
 
     public string TokenText(int token) => inner.TokenText(token);
+
+    public virtual Task<EncodedMedia> EncodeAsync(MediaItem media, CancellationToken cancellationToken) => inner.EncodeAsync(media, cancellationToken);
 
     public abstract IAsyncEnumerable<SequenceOutput> GenerateAsync(ModelRequest request, CancellationToken cancellationToken);
 }

@@ -13,6 +13,9 @@ public interface IServedModel
     /// <summary>What /v1/models tells about it.</summary>
     ServedModelInfo Info { get; }
 
+    /// <summary>The revision that takes requests; empty where there is only one.</summary>
+    string Revision => "";
+
     /// <summary>Whether a warm-up step has run.</summary>
     bool Ready { get; }
 
@@ -31,6 +34,14 @@ public interface IServedModel
     /// </summary>
     /// <exception cref="MmCluster.Models.MmException">Refused before the first entry; later failures are entries of finish Error.</exception>
     IAsyncEnumerable<SequenceOutput> GenerateAsync(ModelRequest request, CancellationToken cancellationToken);
+
+    /// <summary>Runs one media item through encoder and projectors, without generating.</summary>
+    /// <exception cref="MmCluster.Models.MmException">InvalidArgument: it takes no such media, or they are broken.</exception>
+    Task<EncodedMedia> EncodeAsync(MediaItem media, CancellationToken cancellationToken) => throw new MmCluster.Models.MmException(
+        MmCluster.Models.MmErrorCode.InvalidArgument, $"{Id} takes no {media.Modality}")
+    {
+        Param = media.Name,
+    };
 }
 
 /// <summary>What /v1/models tells about a model.</summary>

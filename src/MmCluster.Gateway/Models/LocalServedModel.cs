@@ -31,6 +31,9 @@ public sealed class LocalServedModel(string id, LocalModel model, DateTimeOffset
     public IAsyncEnumerable<SequenceOutput> GenerateAsync(ModelRequest request, CancellationToken cancellationToken) =>
         model.GenerateAsync(request, cancellationToken);
 
+    /// <inheritdoc/>
+    public Task<EncodedMedia> EncodeAsync(MediaItem media, CancellationToken cancellationToken) => model.EncodeAsync(media, EncodedMedia.Of, cancellationToken);
+
     /// <summary>Runs a warm-up step, after which the model is ready.</summary>
     public async Task WarmUpAsync(CancellationToken cancellationToken)
     {

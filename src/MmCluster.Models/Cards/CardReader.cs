@@ -1,6 +1,5 @@
 using MmCluster.Models.Checkpoints;
-using YamlDotNet.Core;
-using YamlDotNet.RepresentationModel;
+using MmCluster.Models.Yaml;
 
 namespace MmCluster.Models.Cards;
 
@@ -8,7 +7,6 @@ namespace MmCluster.Models.Cards;
 public static class CardReader
 {
     private const int Schema = 1;
-    private const long MaxBytes = 1 << 20;
 
     // Key layouts that cards may name, so that a card need not repeat them.
     private static readonly Dictionary<string, KeyMap> Layouts = new()
@@ -25,25 +23,14 @@ public static class CardReader
     /// <summary>Reads and checks a card file.</summary>
     /// <exception cref="FileNotFoundException">There is no such file.</exception>
     /// <exception cref="InvalidDataException">Not a card; the message has the line.</exception>
-    public static ModelCard Read(string path)
-    {
-        FileInfo file = new(path);
-        if (!file.Exists)
-        {
-            throw new FileNotFoundException($"{path}: no such card", path);
-        }
-        if (file.Length > MaxBytes)
-        {
-            throw new InvalidDataException($"{path}: larger than {MaxBytes} bytes, no card is");
-        }
-        return Parse(File.ReadAllText(path), path);
-    }
+    public static ModelCard Read(string path) =>
+        Parse(YamlText.Read(path, "card"), path);
 
     /// <summary>Parses and checks a card's text; <paramref name="file"/> names it in errors.</summary>
     /// <exception cref="InvalidDataException">Not a card; the message has the line.</exception>
     public static ModelCard Parse(string yaml, string file)
     {
-        CardNode root = new(file, Load(yaml, file), "card");
+        YamlMap root = YamlText.Parse(yaml, file, "card");
         if (root.Text("schema") != $"{Schema}")
         {
             throw root.Bad("schema", $"'{root.Text("schema")}' is not known; known: {Schema}");
@@ -68,35 +55,13 @@ public static class CardReader
         return card;
     }
 
-    private static YamlNode Load(string yaml, string file)
+    private static IReadOnlyList<ComponentCard> ReadComponents(YamlMap root)
     {
-        using StringReader reader = new(yaml);
-        Scanner scanner = new(reader);
-        try
-        {
-            YamlStream stream = [];
-            stream.Load(new Parser(scanner));
-            return stream.Documents.Count == 1
-                ? stream.Documents[0].RootNode
-                : throw new InvalidDataException($"{file}(1): one YAML document was expected, there are {stream.Documents.Count}");
-        }
-        catch (YamlException error)
-        {
-            throw new InvalidDataException($"{file}({error.Start.Line}): not YAML: {error.Message}", error);
-        }
-        catch (InvalidOperationException error) // what the scanner throws at some unfinished lists
-        {
-            throw new InvalidDataException($"{file}({scanner.CurrentPosition.Line}): not YAML: a list or mapping does not end", error);
-        }
-    }
-
-    private static IReadOnlyList<ComponentCard> ReadComponents(CardNode root)
-    {
-        CardNode components = root.TrySection("components") ?? throw root.BadHere("components is missing");
+        YamlMap components = root.TrySection("components") ?? throw root.BadHere("components is missing");
         return [.. components.Sections().Select(entry => ReadComponent(entry.Key, entry.Value))];
     }
 
-    private static ComponentCard ReadComponent(string name, CardNode node)
+    private static ComponentCard ReadComponent(string name, YamlMap node)
     {
         string prefix = node.TextOr("", "prefix");
         ComponentCard component = new()
@@ -119,7 +84,7 @@ public static class CardReader
         return component;
     }
 
-    private static ComponentKind ReadKind(CardNode node) => node.Text("kind") switch
+    private static ComponentKind ReadKind(YamlMap node) => node.Text("kind") switch
     {
         "encoder" => ComponentKind.Encoder,
         "projector" => ComponentKind.Projector,
@@ -129,7 +94,7 @@ public static class CardReader
         var other => throw node.Bad("kind", $"'{other}' is not known; known: encoder, projector, backbone, output_projector, generator"),
     };
 
-    private static Modality? ReadModality(CardNode node) => node.TryText("modality") switch
+    private static Modality? ReadModality(YamlMap node) => node.TryText("modality") switch
     {
         null => null,
         "image" => Modality.Image,
@@ -139,7 +104,7 @@ public static class CardReader
         var other => throw node.Bad("modality", $"'{other}' is not known; known: image, video, audio, points"),
     };
 
-    private static KeyMap ReadKeys(CardNode node)
+    private static KeyMap ReadKeys(YamlMap node)
     {
         KeyMap map = new();
         if (node.TrySection("keys") is { } keys)
@@ -158,7 +123,7 @@ public static class CardReader
             : throw node.Bad("layout", $"'{layout}' is not known; known: {string.Join(", ", Layouts.Keys.Order(StringComparer.Ordinal))}");
     }
 
-    private static PromptCard ReadPrompt(CardNode node)
+    private static PromptCard ReadPrompt(YamlMap node)
     {
         PromptCard known = new();
         PromptCard prompt = new()
@@ -177,7 +142,7 @@ public static class CardReader
         return prompt;
     }
 
-    private static string Piece(CardNode node, string key, string hole, string otherwise)
+    private static string Piece(YamlMap node, string key, string hole, string otherwise)
     {
         string text = node.TextOr(otherwise, key);
         return text.Split(hole).Length == 2 ? text : throw node.Bad(key, $"must hold {hole} once");

@@ -214,14 +214,12 @@ public sealed class GenerateTests
     }
 
     [Fact]
-    public async Task What_is_not_offered_is_Unimplemented()
+    public async Task Encode_names_the_item_that_a_model_does_not_take()
     {
         await using TestGateway gateway = await TestGateway.StartAsync(new EchoModel());
-        RpcException error = await Assert.ThrowsAsync<RpcException>(() => gateway.Generation.EncodeAsync(new EncodeRequest(), cancellationToken: Stop).ResponseAsync);
-        Assert.Equal(StatusCode.Unimplemented, error.StatusCode);
-        Assert.Contains("Encode", error.Status.Detail, StringComparison.Ordinal);
-        error = await Assert.ThrowsAsync<RpcException>(() => new Admin.AdminClient(gateway.Channel).StatusAsync(new StatusRequest(), cancellationToken: Stop).ResponseAsync);
-        Assert.Equal(StatusCode.Unimplemented, error.StatusCode);
+        var request = new EncodeRequest { Media = { new MediaSource { Data = ByteString.CopyFrom([0x89, .. "PNG\r\n"u8, 26, 10, 1]) } } };
+        RpcException error = await Assert.ThrowsAsync<RpcException>(() => gateway.Generation.EncodeAsync(request, cancellationToken: Stop).ResponseAsync);
+        Assert.Equal((StatusCode.InvalidArgument, "media[0]"), (error.StatusCode, error.Trailers.GetValue("mm-param")));
     }
 
     [Fact]

@@ -11,5 +11,6 @@ internal sealed class BenchCommand : Command
     {
         Add(new BenchLlmCommand(context));
         Add(new BenchServeCommand(context));
+        Add(new BenchGatewayCommand(context));
     }
 }

@@ -1,0 +1,45 @@
+using System.CommandLine;
+using MmCluster.Cli.Hosting;
+using MmCluster.Cluster.Deployment;
+using MmCluster.Models;
+using MmCluster.Models.Yaml;
+
+namespace MmCluster.Cli.Clustering;
+
+/// <summary>A cluster.yaml with what overrides its values: environment variables, then <c>--set</c>.</summary>
+internal sealed class ConfigOptions
+{
+    private const string Prefix = "MM_CONFIG__";
+
+    private readonly Option<string?> _config = new("--config") { Description = "A cluster.yaml (docs/design/008-cluster-yaml.md); SIGHUP reads it again." };
+    private readonly Option<string[]> _set = new("--set")
+    {
+        Description = "KEY=VALUE that replaces a value of the file, as models.mini.dtype=q8_0; may be repeated.",
+        DefaultValueFactory = _ => [],
+    };
+
+    public void AddTo(Command command)
+    {
+        command.Add(_config);
+        command.Add(_set);
+    }
+
+    /// <summary>The file's path, or null where none was named.</summary>
+    public string? Path(ParseResult parsed) => parsed.GetValue(_config);
+
+    /// <summary>Reads the file anew.</summary>
+    /// <exception cref="InvalidDataException">Something in it is wrong.</exception>
+    public ClusterFile Read(ParseResult parsed, CommandContext context) => Path(parsed) is { } path
+        ? ClusterFile.Read(path, [.. FromEnvironment(context), .. (parsed.GetValue(_set) ?? []).Select(FromFlag)])
+        : new ClusterFile();
+
+    private static IEnumerable<YamlOverride> FromEnvironment(CommandContext context) => Environment.GetEnvironmentVariables().Keys.Cast<string>()
+        .Where(name => name.StartsWith(Prefix, StringComparison.OrdinalIgnoreCase))
+        .Order(StringComparer.Ordinal)
+        .Where(name => context.Environment(name) is not null)
+        .Select(name => new YamlOverride(name[Prefix.Length..].Replace("__", ".", StringComparison.Ordinal).ToLowerInvariant(), context.Environment(name)!, name));
+
+    private static YamlOverride FromFlag(string text) => text.IndexOf('=', StringComparison.Ordinal) is var at and > 0
+        ? new YamlOverride(text[..at], text[(at + 1)..], $"--set {text[..at]}")
+        : throw new MmException(MmErrorCode.InvalidArgument, $"--set wants KEY=VALUE, not '{text}'") { Param = "set" };
+}

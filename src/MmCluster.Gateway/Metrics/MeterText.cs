@@ -1,0 +1,79 @@
+using System.Collections.Concurrent;
+using System.Diagnostics.Metrics;
+using System.Globalization;
+using System.Text;
+
+namespace MmCluster.Gateway.Metrics;
+
+/// <summary>
+/// What this process' meters named <c>MmCluster.*</c> have counted, as Prometheus text: counters, and histograms of seconds. Instruments below the gateway
+/// are made so that nothing there knows of Prometheus. Safe to call from any thread.
+/// </summary>
+public sealed class MeterText : IDisposable
+{
+    private static readonly double[] SecondsBounds = [0.0001, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+
+    private readonly MeterListener _listener = new();
+    private readonly ConcurrentDictionary<Instrument, ConcurrentDictionary<string, object>> _series = new();
+
+    /// <summary>Begins to count.</summary>
+    public MeterText()
+    {
+        _listener.InstrumentPublished = (instrument, listener) =>
+        {
+            if (instrument.Meter.Name.StartsWith("MmCluster.", StringComparison.Ordinal))
+            {
+                _series.TryAdd(instrument, new ConcurrentDictionary<string, object>(StringComparer.Ordinal));
+                listener.EnableMeasurementEvents(instrument);
+            }
+        };
+        _listener.SetMeasurementEventCallback<long>((instrument, value, tags, _) => ((Count)Of(instrument, tags, () => new Count())).Add(value));
+        _listener.SetMeasurementEventCallback<double>((instrument, value, tags, _) => ((Histogram)Of(instrument, tags, () => new Histogram(SecondsBounds))).Observe(value));
+        _listener.Start();
+    }
+
+    /// <summary>All series.</summary>
+    public string Render()
+    {
+        var text = new StringBuilder();
+        foreach ((Instrument instrument, ConcurrentDictionary<string, object> series) in _series.OrderBy(one => one.Key.Name, StringComparer.Ordinal))
+        {
+            bool isCounter = instrument is Counter<long>;
+            text.Append(CultureInfo.InvariantCulture, $"# HELP {instrument.Name} {instrument.Description}\n# TYPE {instrument.Name} {(isCounter ? "counter" : "histogram")}\n");
+            foreach ((string labels, object value) in series)
+            {
+                if (value is Histogram histogram)
+                {
+                    histogram.Render(text, instrument.Name, labels);
+                }
+                else
+                {
+                    text.Append(CultureInfo.InvariantCulture, $"{instrument.Name}{{{labels}}} {((Count)value).Value}\n");
+                }
+            }
+        }
+        return text.ToString();
+    }
+
+    /// <summary>Stops counting.</summary>
+    public void Dispose() => _listener.Dispose();
+
+    private object Of(Instrument instrument, ReadOnlySpan<KeyValuePair<string, object?>> tags, Func<object> create)
+    {
+        var labels = new StringBuilder();
+        foreach ((string key, object? value) in tags)
+        {
+            labels.Append(labels.Length > 0 ? "," : "").Append(key).Append("=\"").Append(value).Append('"');
+        }
+        return _series[instrument].GetOrAdd(labels.ToString(), _ => create());
+    }
+
+    private sealed class Count
+    {
+        private long _value;
+
+        public long Value => Interlocked.Read(ref _value);
+
+        public void Add(long value) => Interlocked.Add(ref _value, value);
+    }
+}
