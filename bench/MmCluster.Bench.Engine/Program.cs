@@ -2,7 +2,7 @@ using System.Globalization;
 using MmCluster.Bench.Engine;
 
 // MmCluster.Bench.Engine scheduler [sequences]...   the scheduler's own time a step (default 256 4096)
-// MmCluster.Bench.Engine batching FOLDER [dtype] [threads]   16 requests side by side against one after another; a shared prefix's second TTFT
+// MmCluster.Bench.Engine batching FOLDER [dtype] [threads] [GFLOP a token]   16 requests side by side against one after another; a shared prefix's second TTFT
 switch (args.FirstOrDefault())
 {
     case "scheduler":
@@ -14,9 +14,13 @@ switch (args.FirstOrDefault())
         }
         return 0;
     case "batching" when args.Length > 1:
-        await BatchingBenchmark.RunAsync(args[1], args.ElementAtOrDefault(2) ?? "bf16", int.Parse(args.ElementAtOrDefault(3) ?? "2", CultureInfo.InvariantCulture));
+        await BatchingBenchmark.RunAsync(
+            args[1],
+            args.ElementAtOrDefault(2) ?? "bf16",
+            int.Parse(args.ElementAtOrDefault(3) ?? "2", CultureInfo.InvariantCulture),
+            double.Parse(args.ElementAtOrDefault(4) ?? "2.2", CultureInfo.InvariantCulture));
         return 0;
     default:
-        Console.Error.WriteLine("usage: MmCluster.Bench.Engine scheduler [sequences]... | batching FOLDER [dtype] [threads]");
+        Console.Error.WriteLine("usage: MmCluster.Bench.Engine scheduler [sequences]... | batching FOLDER [dtype] [threads] [GFLOP a token]");
         return 2;
 }

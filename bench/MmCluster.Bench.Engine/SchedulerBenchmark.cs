@@ -48,6 +48,7 @@ internal static class SchedulerBenchmark
             Submit();
         }
         double[] times = new double[Steps];
+        int[] collections = new int[Steps];
         long allocated = 0;
         for (int step = -Warmup; step < Steps; step++)
         {
@@ -59,6 +60,7 @@ internal static class SchedulerBenchmark
                 Submit();
             }
             executor.Inside = 0;
+            int collected = GC.CollectionCount(0);
             long bytes = GC.GetAllocatedBytesForCurrentThread();
             long start = ThreadClock.Nanoseconds();
             core.Step(outputs);
@@ -66,12 +68,14 @@ internal static class SchedulerBenchmark
             if (step >= 0)
             {
                 times[step] = time / 1e3;
+                collections[step] = GC.CollectionCount(0) - collected;
                 allocated += GC.GetAllocatedBytesForCurrentThread() - bytes - executor.Allocated;
             }
         }
         double[] sorted = [.. times.Order()];
+        int worst = Array.IndexOf(times, sorted[^1]);
         Console.WriteLine(FormattableString.Invariant(
-            $"{sequences} sequences, {(churn ? "churn" : "steady")}: scheduler median {sorted[Steps / 2]:F1} us, p99 {sorted[Steps * 99 / 100]:F1} us, max {sorted[^1]:F1} us ({sorted[^1] / sorted[Steps / 2]:F1}x); {(double)allocated / Steps:F1} bytes a step"));
+            $"{sequences} sequences, {(churn ? "churn" : "steady")}: scheduler median {sorted[Steps / 2]:F1} us, p99 {sorted[Steps * 99 / 100]:F1} us, max {sorted[^1]:F1} us ({sorted[^1] / sorted[Steps / 2]:F1}x, step {worst}, {collections[worst]} collections in it, {collections.Sum()} in all); {(double)allocated / Steps:F1} bytes a step"));
     }
 }
 

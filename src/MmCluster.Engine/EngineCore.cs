@@ -165,7 +165,8 @@ internal sealed class EngineCore
     public bool Step(StepOutputs outputs)
     {
         StepBuilder next = _spare.Pop();
-        if (!Scheduler.Choose(next, _step, idle: _inFlight.Count == 0) && _inFlight.Count == 0)
+        bool idle = _inFlight.Count == 0;
+        if (!Scheduler.Choose(next, _step, idle, Answered) && idle)
         {
             _spare.Push(next);
             Statistics.Update(Scheduler);
@@ -198,6 +199,10 @@ internal sealed class EngineCore
         return true;
     }
 
+    // The step whose result the next call gives, where its tokens may be built upon before they are known.
+    private long? Answered =>
+        Model.RunsAhead && _inFlight.Count > 0 && _inFlight.Count == Model.PipelineDepth - 1 ? _inFlight.Peek().Step : null;
+
     private void Run(StepBuilder step)
     {
         _result.Clear();
@@ -207,6 +212,10 @@ internal sealed class EngineCore
         if (_result.Step is { } answered && (_inFlight.Count == 0 || _inFlight.Peek().Step != answered))
         {
             throw new InvalidOperationException($"the executor answered step {answered} out of order");
+        }
+        if (_result.Step is null && _inFlight.Count >= Model.PipelineDepth)
+        {
+            throw new InvalidOperationException($"the executor has {_inFlight.Count} plans and answered none");
         }
     }
 
@@ -220,6 +229,10 @@ internal sealed class EngineCore
             if (chunk.Sequence.Epoch == chunk.Epoch && chunk.Sequence.State == SequenceState.Running)
             {
                 CommitAlone(chunk, answer, outputs);
+            }
+            else
+            {
+                Statistics.DiscardedTokens += chunk.Count;
             }
         }
         Statistics.Steps++;

@@ -36,6 +36,9 @@ public sealed class EngineStatistics
     /// <summary>Positions computed, drafts included.</summary>
     public long ComputedTokens { get; internal set; }
 
+    /// <summary>Of those, positions whose sequence had ended or given way when the result came.</summary>
+    public long DiscardedTokens { get; internal set; }
+
     /// <summary>Prompt tokens of accepted requests.</summary>
     public long PromptTokens { get; internal set; }
 

@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using System.Text;
 using MmCluster.Engine;
+using MmCluster.Engine.Encoders;
 using MmCluster.Engine.Hosting;
 using MmCluster.Gateway.Models;
 using MmCluster.Models;
@@ -15,6 +16,8 @@ internal sealed class EchoModel : IServedModel
     public ServedModelInfo Info { get; } = new(DateTimeOffset.UnixEpoch, 4096, 1000);
 
     public bool Ready { get; set; } = true;
+
+    public EncoderStatistics? Encoders { get; init; }
 
     public SamplingParameters DefaultSampling { get; } = new() { Temperature = 0.25f };
 

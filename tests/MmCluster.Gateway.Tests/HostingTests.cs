@@ -1,6 +1,7 @@
 using System.Net;
 using System.Text.Json;
 using MmCluster.Engine;
+using MmCluster.Engine.Encoders;
 using MmCluster.Engine.Simulation;
 using MmCluster.Gateway.Hosting;
 using MmCluster.Gateway.Models;
@@ -52,9 +53,12 @@ public sealed class HostingTests
     [Fact]
     public async Task Metrics_count_what_was_answered()
     {
-        await using TestGateway gateway = await TestGateway.StartAsync(new EchoModel());
+        await using TestGateway gateway = await TestGateway.StartAsync(new EchoModel { Encoders = new EncoderStatistics(5, 2, 1024) });
         await gateway.PostAsync("/v1/completions", """{"prompt":"a b c"}""");
         string text = await gateway.Http.GetStringAsync("/metrics", Stop);
+        Assert.Contains("mm:encoder_cache_queries_total{model=\"echo\"} 5\n", text, StringComparison.Ordinal);
+        Assert.Contains("mm:encoder_cache_hits_total{model=\"echo\"} 2\n", text, StringComparison.Ordinal);
+        Assert.Contains("mm:encoder_cache_idle_bytes{model=\"echo\"} 1024\n", text, StringComparison.Ordinal);
         Assert.Contains("mm:generation_tokens_total{model=\"echo\"} 3\n", text, StringComparison.Ordinal);
         Assert.Contains("mm:request_success_total{model=\"echo\",finished_reason=\"stop\"} 1\n", text, StringComparison.Ordinal);
         Assert.Contains("mm:time_to_first_token_seconds_count{model=\"echo\"} 1\n", text, StringComparison.Ordinal);

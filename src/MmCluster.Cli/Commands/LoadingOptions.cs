@@ -42,13 +42,11 @@ internal sealed class LoadingOptions(string dtype = "bf16")
     /// <summary>What was written for <c>--kv-cache-dtype</c>.</summary>
     public string KvDType(ParseResult parsed) => parsed.GetRequiredValue(_kvDType);
 
-<<<<<<< HEAD
     /// <summary>Pipeline shards of the language model.</summary>
     public int PipelineShards(ParseResult parsed) => parsed.GetValue(_shards);
-=======
+
     /// <summary>Sets the size of the compute pool.</summary>
     public void ApplyThreads(ParseResult parsed) => Device.Cpu.Threads = parsed.GetValue(_threads);
->>>>>>> c83bac3 (gateway: HTTP and gRPC share a port, tenants take turns, models and keys change while it runs, admin service; cluster.yaml; mm silo, gateway, status, scale, drain, deploy, key; app host; process harness)
 
     /// <summary>Where and how weights are loaded; also sets the size of the compute pool.</summary>
     public LoadOptions Load(ParseResult parsed)

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using MmCluster.Cli.Hosting;
 using MmCluster.Engine;
+using MmCluster.Engine.Encoders;
 using MmCluster.Engine.Hosting;
 using MmCluster.Models.Catalog;
 using MmCluster.Models.Hub;
@@ -20,6 +21,9 @@ internal sealed class ModelOptions(string dtype = "bf16")
     private readonly LoadingOptions _loading = new(dtype);
     private readonly Option<int?> _maxLength = NumberOptions.PositiveOrNone("--max-model-len", "Longest sequence; default: the model's.");
 
+    private readonly Option<long?> _encoderCache = NumberOptions.BytesOrNone(
+        "--encoder-cache-bytes", "Memory for encoded media that no request holds at the moment; default: 268435456.");
+
     /// <summary>Adds MODEL, which may be left out, and the options.</summary>
     public void AddTo(Command command)
     {
@@ -32,6 +36,7 @@ internal sealed class ModelOptions(string dtype = "bf16")
     {
         _loading.AddTo(command);
         command.Add(_maxLength);
+        command.Add(_encoderCache);
     }
 
     /// <summary>What was written for MODEL, or null.</summary>
@@ -60,6 +65,7 @@ internal sealed class ModelOptions(string dtype = "bf16")
         Card = model.Card,
         Load = _loading.Load(parsed),
         Engine = engine with { MaxModelLength = MaxLength(parsed) },
+        Encoders = parsed.GetValue(_encoderCache) is { } bytes ? new EncoderOptions { CacheBytes = bytes } : new EncoderOptions(),
         Executor = _loading.Executor(parsed),
         PipelineShards = _loading.PipelineShards(parsed),
     });

@@ -1,4 +1,6 @@
 using System.CommandLine;
+using System.CommandLine.Parsing;
+using System.Globalization;
 using MmCluster.Cli.Clustering;
 using MmCluster.Cli.Hosting;
 using MmCluster.Cluster.Deployment;
@@ -19,6 +21,8 @@ namespace MmCluster.Cli.Commands;
 /// </summary>
 internal sealed class ServeCommand : Command
 {
+    private const int DefaultMaxTokens = 2048;
+
     private readonly ModelOptions _model = new();
     private readonly GatewayFlags _gateway = new();
     private readonly ConfigOptions _config = new();
@@ -26,7 +30,9 @@ internal sealed class ServeCommand : Command
     private readonly LogOptions _logs = new();
     private readonly Option<string?> _name = new("--served-model-name") { Description = "Name that requests use; default: the model's." };
     private readonly Option<int> _maxNumSeqs = NumberOptions.Positive("--max-num-seqs", 256, "Sequences computed at once.");
-    private readonly Option<int> _maxTokens = NumberOptions.Positive("--max-num-batched-tokens", 2048, "Positions computed in one step.");
+    private readonly Option<int?> _maxTokens = NumberOptions.PositiveOrNone(
+        "--max-num-batched-tokens", "Positions computed in one step, at least --max-num-seqs; default: 2048, or --max-num-seqs where that is more.");
+
     private readonly Option<int> _maxQueue = NumberOptions.Positive("--max-queue", 4096, "Cost units (a choice is 1, a media item 1) accepted at once; more get 503.");
     private readonly Option<string> _policy = new("--scheduling-policy") { Description = "fcfs or priority.", DefaultValueFactory = _ => "priority" };
     private readonly Option<bool> _noPrefixCache = new("--no-enable-prefix-caching") { Description = "Compute every prompt anew." };
@@ -58,6 +64,7 @@ internal sealed class ServeCommand : Command
         {
             Add(option);
         }
+        Validators.Add(CheckStepSize);
         SetAction((parsed, cancellationToken) => RunAsync(parsed, context, cancellationToken));
     }
 
@@ -85,6 +92,18 @@ internal sealed class ServeCommand : Command
         string folder = _cluster.FolderOrNull(parsed, context) ?? own.Path;
         await using ClusterNode node = await ClusterNode.StartSiloAsync(_cluster.Silo(parsed, context, folder), _logs.Of(parsed), cancellationToken);
         return await new ClusterFront(_gateway, _config, context).RunAsync(parsed, file, node.Cluster, cancellationToken);
+    }
+
+    // Every sequence gets its position in a step.
+    private void CheckStepSize(CommandResult result)
+    {
+        if (result.GetResult(_maxTokens)?.Errors.Any() != true && result.GetResult(_maxNumSeqs)?.Errors.Any() != true
+            && result.GetValue(_maxTokens) is { } tokens && tokens < result.GetValue(_maxNumSeqs))
+        {
+            result.AddError(string.Create(
+                CultureInfo.InvariantCulture,
+                $"--max-num-batched-tokens is {tokens}, --max-num-seqs {result.GetValue(_maxNumSeqs)}: a step holds a position of each sequence; raise the one or lower the other."));
+        }
     }
 
     private async Task<int> ServeAsync(ParseResult parsed, CommandContext context, CancellationToken cancellationToken)
@@ -142,7 +161,7 @@ internal sealed class ServeCommand : Command
     private EngineOptions Engine(ParseResult parsed) => new()
     {
         MaxNumSeqs = parsed.GetValue(_maxNumSeqs),
-        MaxNumBatchedTokens = Math.Max(parsed.GetValue(_maxTokens), parsed.GetValue(_maxNumSeqs)),
+        MaxNumBatchedTokens = parsed.GetValue(_maxTokens) ?? Math.Max(DefaultMaxTokens, parsed.GetValue(_maxNumSeqs)),
         MaxQueue = parsed.GetValue(_maxQueue),
         SchedulingPolicy = parsed.GetRequiredValue(_policy) == "fcfs" ? SchedulingPolicy.Fcfs : SchedulingPolicy.Priority,
         EnablePrefixCaching = !parsed.GetValue(_noPrefixCache),

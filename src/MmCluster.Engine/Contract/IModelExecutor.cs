@@ -13,7 +13,7 @@ public interface IModelExecutor : IDisposable
     /// Takes one step and fills <paramref name="result"/> (cleared first) in the order of the plan's sampling chunks. Steps come with numbers
     /// that rise by one and run in that order. A pipeline of depth d may keep up to d - 1 plans in flight: the result is then an earlier step's, named by
     /// <see cref="StepResult.Step"/> (null while the pipeline fills), every call that finds d - 1 plans in flight gives one, and a plan without chunks
-    /// has no result of its own and gives the oldest one at once. An exception means that no plan in flight was committed: all slots are dropped and their requests replay.
+    /// has no result of its own and gives the oldest one at once; its memory is the caller's again when the call returns. An exception means that no plan in flight was committed: all slots are dropped and their requests replay.
     /// What is wrong with one slot alone (features of a wrong shape) is reported by <see cref="StepResult.Fail"/> instead.
     /// </summary>
     void Execute(in StepPlan plan, StepResult result);
@@ -38,6 +38,13 @@ public sealed record ExecutorDescription(
 {
     /// <summary>Plans that may be in flight at once: 1 unless the executor is a pipeline.</summary>
     public int PipelineDepth { get; init; } = 1;
+
+    /// <summary>
+    /// Whether sampled tokens reach the next plan without the caller. Then a plan may hold the next position of a slot for which the plan that this very call
+    /// answers samples: one position, not a draft, without mask, whose token the executor alone knows. The caller needs no pause between steps: with one
+    /// device and a depth of 2, it commits step n and prepares step n + 2 while step n + 1 runs. One plan of the depth is for that, the others are stages.
+    /// </summary>
+    public bool RunsAhead { get; init; }
 
     /// <summary>How requests feed the network.</summary>
     public DecoderKind Kind { get; init; } = DecoderKind.CausalLm;

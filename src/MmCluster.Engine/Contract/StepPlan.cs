@@ -78,7 +78,9 @@ public readonly record struct MediaSpan(int Position, int Length, Task<Tensor> F
 
 /// <summary>Positions [Start, Start + Count) of a slot, computed in this step.</summary>
 /// <param name="Slot">The slot.</param>
-/// <param name="Start">First position; tokens come from the slot's history (prompt, then what was sampled), drafts follow behind it.</param>
+/// <param name="Start">
+/// First position; tokens come from the slot's history (prompt, then what was sampled, known to the caller or not), drafts follow behind it.
+/// </param>
 /// <param name="Count">Positions computed, drafts included.</param>
 /// <param name="BlockOffset">Where this chunk's new block ids start in <see cref="StepPlan.Blocks"/>.</param>
 /// <param name="BlockCount">How many block ids are appended to the slot's table.</param>

@@ -72,6 +72,10 @@ public sealed class LocalModel : IAsyncDisposable
     /// <summary>The encoders, in the card's order.</summary>
     public IReadOnlyList<EncoderBatcher> Encoders => [.. _intakes.Select(intake => intake.Batcher)];
 
+    /// <summary>Counters of all encoders together.</summary>
+    public EncoderStatistics EncoderStatistics => new(
+        _intakes.Sum(intake => intake.Batcher.Queries), _intakes.Sum(intake => intake.Batcher.Hits), _intakes.Sum(intake => intake.Batcher.IdleBytes));
+
     /// <summary>What media the model takes.</summary>
     public IReadOnlyList<Modality> Modalities => [.. _intakes.Select(intake => intake.Modality)];
 

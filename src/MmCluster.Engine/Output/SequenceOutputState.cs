@@ -60,6 +60,9 @@ internal sealed class SequenceOutputState
         return Finish;
     }
 
+    /// <summary>Whether the position of the next token can be planned before that token is known: nothing but a stop can make it void.</summary>
+    public bool MayRunAhead => _grammar is null && _outputLength + 1 < _maxTokens;
+
     /// <summary>Takes tokens in that were emitted earlier: their text was too.</summary>
     public FinishReason? Replay(ReadOnlySpan<int> tokens)
     {

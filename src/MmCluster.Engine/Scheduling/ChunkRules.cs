@@ -57,7 +57,7 @@ internal sealed class ChunkRules(DecoderKind kind)
                 end = media.End;
             }
         }
-        return Math.Min(end, sequence.Length);
+        return Math.Min(end, sequence.Reach);
     }
 
     private static int SkipPassed(Sequence sequence, PromptMedia[] media)

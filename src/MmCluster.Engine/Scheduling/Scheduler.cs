@@ -9,10 +9,10 @@ namespace MmCluster.Engine.Scheduling;
 /// </summary>
 internal sealed class Scheduler
 {
-    private readonly ExecutorDescription _model;
     private readonly EngineOptions _options;
     private readonly int _maxSeqs;
     private readonly int _maxTokens;
+    private readonly int _stages;
     private readonly ChunkRules _rules;
     private readonly RunningList _running = new();
     private readonly HashSet<Sequence> _parked = [];
@@ -22,12 +22,12 @@ internal sealed class Scheduler
 
     public Scheduler(ExecutorDescription model, EngineOptions options)
     {
-        _model = model;
         _options = options;
         _maxSeqs = Math.Min(options.MaxNumSeqs, model.MaxSlots);
         _maxTokens = Math.Min(options.MaxNumBatchedTokens, model.MaxBatchedTokens);
         ArgumentOutOfRangeException.ThrowIfLessThan(_maxSeqs, 1, nameof(options.MaxNumSeqs));
         ArgumentOutOfRangeException.ThrowIfLessThan(_maxTokens, _maxSeqs, nameof(options.MaxNumBatchedTokens));
+        _stages = Math.Max(1, model.PipelineDepth - (model.RunsAhead ? 1 : 0));
         Kv = new KvLedger(model.BlockCount, model.BlockSize, options.EnablePrefixCaching);
         _rules = new ChunkRules(model.Kind);
         _slots = new SlotTable(_maxSeqs);
@@ -60,12 +60,14 @@ internal sealed class Scheduler
     /// <param name="step">Filled.</param>
     /// <param name="number">The step's number.</param>
     /// <param name="idle">Whether no other plan is in flight.</param>
-    public bool Choose(StepBuilder step, long number, bool idle)
+    /// <param name="answered">The plan in flight whose tokens, not known yet, this one may build upon; null when there is none.</param>
+    public bool Choose(StepBuilder step, long number, bool idle, long? answered)
     {
         step.Begin(number, _maxTokens);
         _slots.TellEnds(step);
         if (!PlanSuspect(step, idle))
         {
+            Foresee(answered);
             PlanFirst(step);
             PlanRunning(step);
             AdmitWaiting(step);
@@ -78,9 +80,13 @@ internal sealed class Scheduler
     {
         Sequence sequence = chunk.Sequence;
         sequence.Computed = chunk.Start + chunk.Count - chunk.DraftCount + Math.Max(0, accepted - 1);
-        if (chunk.Sample)
+        if (chunk.DraftCount > 0)
         {
             sequence.Planned = sequence.Computed;
+        }
+        if (chunk.Sample)
+        {
+            sequence.Foreseen = 0;
         }
         Kv.Computed(sequence);
     }
@@ -181,6 +187,22 @@ internal sealed class Scheduler
         return false;
     }
 
+    // Drafts depend on the tokens before them, so with speculation every sequence waits for its result.
+    private void Foresee(long? answered)
+    {
+        if (answered is not { } plan || _options.SpeculativeTokens > 0)
+        {
+            return;
+        }
+        foreach (Sequence sequence in _running)
+        {
+            if (sequence.LastPlannedStep == plan && sequence.Pending == 0 && sequence.Output.MayRunAhead)
+            {
+                sequence.Foreseen = 1;
+            }
+        }
+    }
+
     private void PlanFirst(StepBuilder step)
     {
         if (_first is { } first)
@@ -205,7 +227,7 @@ internal sealed class Scheduler
             reserved += sequence.Pending == 1 ? 1 : 0;
         }
         // A pipeline is kept full by spreading the sequences over its plans.
-        int seats = (_running.Count + _model.PipelineDepth - 1) / _model.PipelineDepth;
+        int seats = (_running.Count + _stages - 1) / _stages;
         for (int i = 0; i < _running.Count && step.Budget > 0; i++)
         {
             Sequence sequence = _running[i];

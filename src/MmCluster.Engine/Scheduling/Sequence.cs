@@ -91,8 +91,14 @@ internal sealed class Sequence
     /// <summary>Positions computed or in a plan in flight.</summary>
     public int Planned { get; set; }
 
-    /// <summary>Known tokens not yet planned.</summary>
-    public int Pending => Length - Planned;
+    /// <summary>1 while the token behind the known ones is sampled by a plan in flight and the next chunk may hold it already, else 0.</summary>
+    public int Foreseen { get; set; }
+
+    /// <summary>Tokens known or foreseen.</summary>
+    public int Reach => Length + Foreseen;
+
+    /// <summary>Of those, how many are not yet planned.</summary>
+    public int Pending => Reach - Planned;
 
     /// <summary>Positions found in the prefix cache when it first started; null before that.</summary>
     public int? CachedAtStart { get; set; }
@@ -130,9 +136,6 @@ internal sealed class Sequence
     /// <summary>Turns its tokens into outputs.</summary>
     public SequenceOutputState Output { get; set; } = null!;
 
-    /// <summary>Whether the next sampled token is its first.</summary>
-    public bool IsPrefill => OutputLength == EmittedLength && Planned < Length;
-
     public void Append(int token)
     {
         if (Length == _tokens.Length)
@@ -162,6 +165,7 @@ internal sealed class Sequence
         SentBlocks = 0;
         Computed = 0;
         Planned = 0;
+        Foreseen = 0;
         PublishedBlocks = 0;
         NextMedia = 0;
         HoldsForkedPartial = false;

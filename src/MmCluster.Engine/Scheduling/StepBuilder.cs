@@ -88,7 +88,7 @@ internal sealed class StepBuilder
     {
         int start = sequence.Planned;
         int count = end - start + drafts;
-        bool sample = end == sequence.Length;
+        bool sample = end == sequence.Reach;
         int draftOffset = Drafts.Count - drafts;
         ReadOnlySpan<int> blocks = sequence.Blocks[sequence.SentBlocks..];
         int blockOffset = Blocks.Count;

@@ -17,8 +17,11 @@ internal static class SimulatedModel
         return state;
     }
 
-    /// <summary>State behind a position that holds <paramref name="token"/>, or <paramref name="media"/> in its place.</summary>
-    public static ulong Next(ulong state, int token, ulong? media) => Mix(state, media is { } item ? item ^ 0x5DEECE66D : (ulong)token);
+    /// <summary>What a position holds, as a number: <paramref name="token"/>, or <paramref name="media"/> in its place.</summary>
+    public static ulong Input(int token, ulong? media) => media is { } item ? item ^ 0x5DEECE66D : (ulong)token;
+
+    /// <summary>State behind a position that holds <paramref name="input"/>.</summary>
+    public static ulong Next(ulong state, ulong input) => Mix(state, input);
 
     /// <summary>The token at output position <paramref name="position"/> behind <paramref name="state"/>.</summary>
     public static int Sample(ulong state, SamplingParameters sampling, int choice, int position, int vocabulary)

@@ -47,8 +47,11 @@ public sealed record SimulationProfile
     /// <summary>Positions a step.</summary>
     public int MaxBatchedTokens { get; init; } = 8192;
 
-    /// <summary>Plans in flight.</summary>
+    /// <summary>Shards that the layers are split over; each takes an equal part of a step's time.</summary>
     public int PipelineDepth { get; init; } = 1;
+
+    /// <summary>Whether sampled tokens stay on the device, so that the next step is planned while one runs.</summary>
+    public bool RunsAhead { get; init; }
 
     /// <summary>Reads a profile (JSON, snake_case keys as above).</summary>
     /// <exception cref="InvalidDataException">Not JSON, an unknown key, a value out of range; the text names the file.</exception>

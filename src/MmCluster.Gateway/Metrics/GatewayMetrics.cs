@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Globalization;
 using System.Text;
 using MmCluster.Engine;
+using MmCluster.Engine.Encoders;
 using MmCluster.Gateway.Models;
 
 namespace MmCluster.Gateway.Metrics;
@@ -19,7 +20,7 @@ internal sealed class GatewayMetrics(TimeProvider time)
     {
         var text = new StringBuilder();
         Series[] series = [.. served.Select(model => new Series(
-            Label(model.Id), _models.GetOrAdd(model.Id, static _ => new ModelMetrics()), model.Statistics))];
+            Label(model.Id), _models.GetOrAdd(model.Id, static _ => new ModelMetrics()), model.Statistics, model.Encoders))];
         Gauge("mm:num_requests_running", "Sequences being computed.", row => row.Engine?.Running ?? row.Front.Running);
         Gauge("mm:num_requests_waiting", "Sequences waiting for a slot.", row => row.Engine?.Waiting);
         Gauge("mm:kv_cache_usage_perc", "Share of KV cache blocks in use, 0 to 1.", row => row.Engine?.KvCacheUsage);
@@ -27,6 +28,9 @@ internal sealed class GatewayMetrics(TimeProvider time)
         Counter("mm:generation_tokens_total", "Tokens generated.", row => row.Front.GenerationTokens);
         Counter("mm:prefix_cache_queries_total", "Prompt tokens looked up in the prefix cache.", row => row.Engine?.PrefixCacheQueries);
         Counter("mm:prefix_cache_hits_total", "Prompt tokens found there.", row => row.Engine?.PrefixCacheHits ?? row.Front.CachedTokens);
+        Counter("mm:encoder_cache_queries_total", "Media items whose features were asked for.", row => row.Encoders?.Queries);
+        Counter("mm:encoder_cache_hits_total", "Of those, how many were kept or in work already.", row => row.Encoders?.Hits);
+        Gauge("mm:encoder_cache_idle_bytes", "Features kept that no request holds.", row => row.Encoders?.IdleBytes);
         Counter("mm:num_preemptions_total", "Sequences that gave their place to others.", row => row.Engine?.Preemptions);
         Header("mm:request_success_total", "counter", "Choices that ended, by reason.");
         foreach (Series row in series)
@@ -74,5 +78,5 @@ internal sealed class GatewayMetrics(TimeProvider time)
         CultureInfo.InvariantCulture,
         $"model=\"{model.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("\"", "\\\"", StringComparison.Ordinal).ReplaceLineEndings("\\n")}\"");
 
-    private readonly record struct Series(string Labels, ModelMetrics Front, EngineStatistics? Engine);
+    private readonly record struct Series(string Labels, ModelMetrics Front, EngineStatistics? Engine, EncoderStatistics? Encoders);
 }

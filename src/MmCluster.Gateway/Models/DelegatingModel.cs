@@ -1,4 +1,5 @@
 using MmCluster.Engine;
+using MmCluster.Engine.Encoders;
 using MmCluster.Engine.Hosting;
 
 namespace MmCluster.Gateway.Models;
@@ -17,6 +18,8 @@ internal abstract class DelegatingModel(IServedModel inner) : IServedModel
     public SamplingParameters DefaultSampling => inner.DefaultSampling;
 
     public EngineStatistics? Statistics => inner.Statistics;
+
+    public EncoderStatistics? Encoders => inner.Encoders;
 
     protected IServedModel Inner => inner;
 

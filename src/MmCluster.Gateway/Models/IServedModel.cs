@@ -1,4 +1,5 @@
 using MmCluster.Engine;
+using MmCluster.Engine.Encoders;
 using MmCluster.Engine.Hosting;
 using MmCluster.Models.Cards;
 
@@ -24,6 +25,9 @@ public interface IServedModel
 
     /// <summary>Counters of its engine, for /metrics; null when the engine is not in this process.</summary>
     EngineStatistics? Statistics => null;
+
+    /// <summary>Counters of its encoders; null when it has none or they are not in this process.</summary>
+    EncoderStatistics? Encoders => null;
 
     /// <summary>A token as text of its own, for logprobs; parts of a character become U+FFFD.</summary>
     string TokenText(int token);

@@ -1,4 +1,5 @@
 using MmCluster.Engine;
+using MmCluster.Engine.Encoders;
 using MmCluster.Engine.Hosting;
 
 namespace MmCluster.Gateway.Models;
@@ -22,6 +23,9 @@ public sealed class LocalServedModel(string id, LocalModel model, DateTimeOffset
 
     /// <inheritdoc/>
     public EngineStatistics Statistics => model.Statistics;
+
+    /// <inheritdoc/>
+    public EncoderStatistics? Encoders => model.Encoders.Count > 0 ? model.EncoderStatistics : null;
 
     /// <inheritdoc/>
     public string TokenText(int token) =>

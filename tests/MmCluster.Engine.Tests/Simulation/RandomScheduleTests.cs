@@ -5,7 +5,7 @@ using MmCluster.Tensors;
 namespace MmCluster.Engine.Tests.Simulation;
 
 /// <summary>
-/// Random arrivals, lengths, cancels, preemptions, pipelines and failures: no block leaks and every output is what the model gives alone.
+/// Random arrivals, lengths, cancels, preemptions, shards, steps ahead and failures: no block leaks and every output is what the model gives alone.
 /// MM_SCHEDULE_CASES sets the number of cases (default 300).
 /// </summary>
 public sealed class RandomScheduleTests
@@ -17,6 +17,7 @@ public sealed class RandomScheduleTests
         long preemptions = 0;
         long hits = 0;
         long failures = 0;
+        long discarded = 0;
         for (int seed = 0; seed < cases; seed++)
         {
             try
@@ -25,6 +26,7 @@ public sealed class RandomScheduleTests
                 schedule.Run();
                 preemptions += schedule.Driver.Core.Scheduler.Preemptions;
                 hits += schedule.Driver.Core.Scheduler.Kv.CacheHits;
+                discarded += schedule.Driver.Core.Statistics.DiscardedTokens;
                 failures += schedule.Driver.Core.Statistics.FailedSteps;
             }
             catch (Exception error)
@@ -33,7 +35,9 @@ public sealed class RandomScheduleTests
             }
         }
         // Cases that never come near the limits would prove nothing.
-        Assert.True(preemptions > cases / 2 && hits > cases && failures > cases / 10, $"{preemptions} preemptions, {hits} hits, {failures} failures");
+        Assert.True(
+            preemptions > cases / 2 && hits > cases && failures > cases / 10 && discarded > cases / 2,
+            $"{preemptions} preemptions, {hits} hits, {failures} failures, {discarded} positions discarded");
     }
 }
 
@@ -61,6 +65,7 @@ internal sealed class RandomSchedule : IDisposable
             MaxSlots = seqs,
             MaxBatchedTokens = 4096,
             PipelineDepth = _random.Next(3) == 0 ? _random.Next(2, 5) : 1,
+            RunsAhead = _random.Next(2) == 0,
         };
         _options = new EngineOptions
         {

@@ -16,14 +16,14 @@ internal static class ReferenceModel
             {
                 for (int i = 0; i < media.Input.Length; i++, length++)
                 {
-                    state = SimulatedModel.Next(state, media.Input.PlaceholderToken, 1 + (ulong)i);
+                    state = SimulatedModel.Next(state, SimulatedModel.Input(media.Input.PlaceholderToken, 1 + (ulong)i));
                 }
             }
             else
             {
                 foreach (int token in ((PromptPiece.Tokens)piece).Ids.Span)
                 {
-                    state = SimulatedModel.Next(state, token, null);
+                    state = SimulatedModel.Next(state, SimulatedModel.Input(token, null));
                     length++;
                 }
             }
@@ -39,7 +39,7 @@ internal static class ReferenceModel
             }
             output.Add(token);
             length++;
-            state = SimulatedModel.Next(state, token, null);
+            state = SimulatedModel.Next(state, SimulatedModel.Input(token, null));
             if (stops.Contains(token))
             {
                 break;
