@@ -93,4 +93,14 @@ public sealed class MessageSizeTests
             () => host.Client.UnaryAsync(bomb, new Metadata { { "grpc-internal-encoding-request", "gzip" } }).ResponseAsync);
         Assert.Equal(StatusCode.ResourceExhausted, error.StatusCode);
     }
+
+    [Fact]
+    public async Task An_encoding_that_is_not_known_is_Unimplemented()
+    {
+        await using EchoHost host = await EchoHost.StartAsync();
+        RpcException error = await Assert.ThrowsAsync<RpcException>(
+            () => host.Client.UnaryAsync(new Message(), new Metadata { { "grpc-encoding", "snappy" } }).ResponseAsync);
+        Assert.Equal(StatusCode.Unimplemented, error.StatusCode);
+        Assert.Contains("snappy", error.Status.Detail, StringComparison.Ordinal);
+    }
 }

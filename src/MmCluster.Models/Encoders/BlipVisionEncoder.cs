@@ -71,14 +71,17 @@ internal sealed class BlipLayer(BlipVisionConfig config, WeightSource weights)
     public Tensor Forward(Tensor x)
     {
         using var scope = new TensorScope();
-        Tensor h = x + Attend(_norm1.Forward(x));
-        return scope.Keep(h + _fc2.Forward(_fc1.Forward(_norm2.Forward(h), config.Activation)));
+        Tensor h = x.Clone();
+        _projection.AddTo(h, Attend(_norm1.Forward(x)));
+        _fc2.AddTo(h, _fc1.Forward(_norm2.Forward(h), config.Activation));
+        return scope.Keep(h);
     }
 
     private Tensor Attend(Tensor x)
     {
         Tensor qkv = _qkv.Forward(x).Reshape(x.Size(0), x.Size(1), 3, config.Heads, config.Width / config.Heads).Permute(2, 0, 3, 1, 4);
-        Tensor mixed = Ops.ScaledDotProductAttention(qkv.Select(0, 0), qkv.Select(0, 1), qkv.Select(0, 2));
-        return _projection.Forward(mixed.Transpose(1, 2).Reshape(x.Shape));
+        Tensor mixed = Tensor.Empty([x.Size(0), x.Size(1), config.Heads, config.Width / config.Heads], qkv.DType, x.Device);
+        Ops.ScaledDotProductAttention(qkv.Select(0, 0), qkv.Select(0, 1), qkv.Select(0, 2), output: mixed.Transpose(1, 2));
+        return mixed.Reshape(x.Shape);
     }
 }

@@ -18,14 +18,17 @@ internal sealed class ClipLayer(WeightSource weights, int width, int intermediat
     public Tensor Forward(Tensor x, bool causal = false)
     {
         using var scope = new TensorScope();
-        Tensor h = x + Attend(_norm1.Forward(x), causal);
-        return scope.Keep(h + _fc2.Forward(_fc1.Forward(_norm2.Forward(h), activation)));
+        Tensor h = x.Clone();
+        _out.AddTo(h, Attend(_norm1.Forward(x), causal));
+        _fc2.AddTo(h, _fc1.Forward(_norm2.Forward(h), activation));
+        return scope.Keep(h);
     }
 
     private Tensor Attend(Tensor x, bool causal)
     {
         Tensor qkv = _qkv.Forward(x).Reshape(x.Size(0), x.Size(1), 3, heads, width / heads).Permute(2, 0, 3, 1, 4); // [3, B, heads, N, dim]
-        Tensor mixed = Ops.ScaledDotProductAttention(qkv.Select(0, 0), qkv.Select(0, 1), qkv.Select(0, 2), causal: causal);
-        return _out.Forward(mixed.Transpose(1, 2).Reshape(x.Shape));
+        Tensor mixed = Tensor.Empty([x.Size(0), x.Size(1), heads, width / heads], qkv.DType, x.Device);
+        Ops.ScaledDotProductAttention(qkv.Select(0, 0), qkv.Select(0, 1), qkv.Select(0, 2), causal: causal, output: mixed.Transpose(1, 2));
+        return mixed.Reshape(x.Shape);
     }
 }

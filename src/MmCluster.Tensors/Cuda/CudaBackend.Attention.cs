@@ -13,6 +13,11 @@ internal sealed unsafe partial class CudaBackend
     {
         using Tensor keys = k.To(q.DType);
         using Tensor values = v.To(q.DType);
+        if (mask is null && bias is null && _flash.TryDense(q, keys, values, options, y))
+        {
+            return;
+        }
+
         CudaAttention a = CudaAttention.Of(options, k.Shape[3]);
         (a.Q, a.QSequence, a.QHead, a.QToken) = ((nint)q.Data, q.Stride(0), q.Stride(1), q.Stride(2));
         (a.Y, a.YSequence, a.YHead, a.YToken) = ((nint)y.Data, y.Stride(0), y.Stride(1), y.Stride(2));
@@ -37,6 +42,11 @@ internal sealed unsafe partial class CudaBackend
 
     public void PagedAttention(Tensor q, PagedKv kv, PagedBatch batch, in AttentionOptions options, Tensor y)
     {
+        if (kv.DType == q.DType && _flash.TryPaged(q, (nint)kv.Data, kv.KvHeads, batch, options, y))
+        {
+            return;
+        }
+
         CudaAttention a = CudaAttention.Of(options, kv.HeadDim);
         (a.Q, a.QToken, a.QHead) = ((nint)q.Data, q.Stride(0), q.Stride(1));
         (a.Y, a.YToken, a.YHead) = ((nint)y.Data, y.Stride(0), y.Stride(1));
@@ -59,6 +69,13 @@ internal sealed unsafe partial class CudaBackend
 
     private void Rope(Tensor q, Tensor qOut, Tensor? k, Tensor? v, RopeTable? table, Tensor? positions, PagedKv? kv, Tensor? slots, int heads)
     {
+        bool turns = heads > 0;
+        if ((kv is null || kv.DType == q.DType)
+            && _ropeAppend.TryRun(turns ? q : null, turns ? qOut : null, k, v, table, positions, kv is null ? 0 : (nint)kv.Data, slots))
+        {
+            return;
+        }
+
         HeadStrides from = HeadStrides.Of(q), to = HeadStrides.Of(qOut), keys = HeadStrides.Of(k), values = HeadStrides.Of(v);
         int dim = q.Shape[2];
         int kvHeads = k is null ? 0 : kv!.KvHeads;

@@ -11,6 +11,7 @@ internal sealed unsafe partial class CudaBackend
     private readonly PairKernels _product;
     private readonly PairKernels _rowsOf;
     private readonly Matmul _matmul;
+    private readonly HalfBiases _biases;
 
     public IDisposable Pack(ReadOnlySpan<Tensor> sources, int rows, int columns, DType dtype)
     {
@@ -41,14 +42,19 @@ internal sealed unsafe partial class CudaBackend
             return;
         }
 
+        if (TryGemv(x, w, new GemvOptions { Bias = bias, Activation = activation }, y)
+            || (bias is not null && activation == Activation.None && TryBiasedProduct(x, w, bias, y, adds: false)))
+        {
+            return;
+        }
+
         if (!TryMultiply(x, w, y, adds: false))
         {
             Direct(x, w, bias, activation, y);
         }
         else if (bias is not null || activation != Activation.None)
         {
-            long rows = y.ElementCount / w.Rows;
-            _biasActivation[y.DType].Launch(Stream, RowGrid(w.Rows, rows), Threads256, 0, y, RowStep(y), bias, (int)activation, w.Rows, rows);
+            Finish(y, bias, activation);
         }
     }
 
@@ -60,13 +66,17 @@ internal sealed unsafe partial class CudaBackend
             return;
         }
 
+        if (TryGemv(x, w, new GemvOptions { Bias = bias, Adds = true }, residual)
+            || (bias is not null && TryBiasedProduct(x, w, bias, residual, adds: true)))
+        {
+            return;
+        }
+
         if (residual.DType == w.DType && TryMultiply(x, w, residual, adds: true))
         {
             if (bias is not null)
             {
-                long rows = residual.ElementCount / w.Rows;
-                _biasActivation[residual.DType].Launch(
-                    Stream, RowGrid(w.Rows, rows), Threads256, 0, residual, RowStep(residual), bias, (int)Activation.None, w.Rows, rows);
+                Finish(residual, bias, Activation.None);
             }
 
             return;
@@ -78,6 +88,30 @@ internal sealed unsafe partial class CudaBackend
     }
 
     public void Gather(IDisposable weight, Tensor ids, Tensor y) => RowsOf((CudaMatrix)weight, ids, 0, y, ids.ElementCount);
+
+    // y = activation(y + bias)
+    private void Finish(Tensor y, Tensor? bias, Activation activation)
+    {
+        if (!_gates.TryBiased(y, bias, activation, y))
+        {
+            int columns = y.Shape[^1];
+            long rows = y.ElementCount / columns;
+            _biasActivation[y.DType].Launch(Stream, RowGrid(columns, rows), Threads256, 0, y, RowStep(y), bias, (int)activation, columns, rows);
+        }
+    }
+
+    // x Wᵀ + bias by cuBLASLt in one launch.
+    private bool TryBiasedProduct(Tensor x, CudaMatrix w, Tensor bias, Tensor y, bool adds)
+    {
+        if (x.DType != w.DType || y.DType != w.DType || w.Columns == 0 || _biases.Of(bias, w.DType) is not (not 0 and var copy))
+        {
+            return false;
+        }
+
+        int rows = (int)(y.ElementCount / w.Rows);
+        var shape = new MatmulShape(rows, w.Rows, w.Columns, RowStep(x), RowStep(y), w.DType, y.DType, adds, Biased: true);
+        return _matmul.TryRun(shape, (nint)x.Data, w.Values, (nint)y.Data, copy);
+    }
 
     // x Wᵀ by cuBLASLt; false where few rows meet a block format, or it knows no algorithm.
     private bool TryMultiply(Tensor x, CudaMatrix w, Tensor y, bool adds)

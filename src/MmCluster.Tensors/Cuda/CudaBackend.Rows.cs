@@ -10,18 +10,33 @@ internal sealed unsafe partial class CudaBackend
 
     public void LayerNorm(Tensor x, Tensor? weight, Tensor? bias, Tensor y, float eps)
     {
+        if (_norms.TryLayerNorm(x, null, weight, bias, y, eps))
+        {
+            return;
+        }
+
         int n = x.Shape[^1];
         _layerNorm[x.DType].Launch(Stream, Rows(x), RowThreads(n), 0, x, RowStep(x), weight, bias, y, RowStep(y), n, eps);
     }
 
     public void RmsNorm(Tensor x, Tensor? weight, Tensor y, float eps)
     {
+        if (_norms.TryRmsNorm(x, null, weight, y, eps))
+        {
+            return;
+        }
+
         int n = x.Shape[^1];
         _rmsNorm[x.DType].Launch(Stream, Rows(x), RowThreads(n), 0, (Tensor?)null, 0L, x, RowStep(x), weight, y, RowStep(y), n, eps);
     }
 
     public void AddRmsNorm(Tensor x, Tensor residual, Tensor? weight, Tensor y, float eps)
     {
+        if (_norms.TryRmsNorm(x, residual, weight, y, eps))
+        {
+            return;
+        }
+
         int n = x.Shape[^1];
         _rmsNorm[x.DType].Launch(
             Stream, Rows(x), RowThreads(n), 0, residual, RowStep(residual), x, RowStep(x), weight, y, RowStep(y), n, eps);

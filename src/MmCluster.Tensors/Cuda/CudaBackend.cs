@@ -30,6 +30,13 @@ internal sealed unsafe partial class CudaBackend : IBackend
         _interpolate = new FloatKernels(context, "pictures", "interpolate");
         _biasActivation = new FloatKernels(context, "linear", "bias_activation");
         _matmul = new Matmul(context);
+        _biases = new HalfBiases(context);
+        _gemv = new Gemv(context);
+        _norms = new RowNorms(context);
+        _gates = new GatedActivations(context);
+        _decode = new DecodeAttention(context);
+        _flash = new FlashAttention(context);
+        _ropeAppend = new RopeAppend(context);
     }
 
     /// <summary>The GPU.</summary>

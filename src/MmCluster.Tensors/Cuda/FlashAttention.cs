@@ -35,7 +35,7 @@ internal sealed unsafe class FlashAttention
         }
 
         int sequences = batch.SequenceLengths.Shape[0];
-        Build build = Build.Choose(dim, (long)heads * tokens, _context.Properties, paged: true, options.SoftCap is not null);
+        Build build = Choose(dim, (long)heads * tokens, paged: true, options);
         int tiles = (tokens / build.Queries) + sequences; // each sequence's last tile may be part of one
         if (tiles > 65535)
         {
@@ -60,7 +60,7 @@ internal sealed unsafe class FlashAttention
             return false;
         }
 
-        Build build = Build.Choose(dim, (long)batch * heads * queries, _context.Properties, paged: false, options.SoftCap is not null);
+        Build build = Choose(dim, (long)batch * heads * queries, paged: false, options);
         long tiles = (long)batch * ((queries + build.Queries - 1) / build.Queries);
         if (tiles > 65535)
         {
@@ -73,6 +73,21 @@ internal sealed unsafe class FlashAttention
             0L, 0, 0L, y, y.Stride(0), y.Stride(2), y.Stride(1), batch, heads, k.Shape[1],
             options.Causal, false, 0, (options.Scale ?? 1f / MathF.Sqrt(dim)) * Log2E, (options.SoftCap ?? 0) * Log2E);
         return true;
+    }
+
+    // From timings on an H100 (bench/MmCluster.Bench.Cuda). Larger tiles read keys and values less often, and need enough of them to fill the GPU.
+    private Build Choose(int dim, long rows, bool paged, in AttentionOptions options)
+    {
+        bool softCap = options.SoftCap is not null;
+        bool many = !_context.Deterministic && rows >= 128L * 4 * _context.Properties.Multiprocessors;
+        return (_context.Properties.Major == 9, dim) switch
+        {
+            (true, 64) => new Build(true, dim, 8, 1, 128, many ? 2 : 1, paged, softCap),
+            (true, 128) => many ? new Build(true, dim, 8, 1, 64, 2, paged, softCap) : new Build(true, dim, 12, 1, 64, 1, paged, softCap),
+            (_, > 128) => new Build(false, dim, 8, 1, 32, 1, paged, softCap),
+            (_, > 64) => many ? new Build(false, dim, 4, 2, 32, 2, paged, softCap) : new Build(false, dim, 8, 1, 64, 1, paged, softCap),
+            _ => many ? new Build(false, dim, 4, 2, 64, 2, paged, softCap) : new Build(false, dim, 4, 1, 64, 2, paged, softCap),
+        };
     }
 
     // Every step between rows a multiple of 16 bytes.
@@ -107,19 +122,5 @@ internal sealed unsafe class FlashAttention
             $"-DHEAD_DIM={HeadDim}", $"-DKEYS={Keys}", $"-DMIN_BLOCKS={MinBlocks}", $"-DPAGED={(Paged ? 1 : 0)}", $"-DSOFT_CAP={(SoftCap ? 1 : 0)}",
             .. Hopper ? (ReadOnlySpan<string>)[$"-DWARPGROUPS={Warps / 4}"] : [$"-DWARPS={Warps}", $"-DROW_TILES={RowTiles}"],
         ];
-
-        // From timings on an H100 (bench/MmCluster.Bench.Cuda attention). Larger tiles read keys and values less often, and need enough of them to fill the GPU.
-        internal static Build Choose(int dim, long rows, CudaProperties gpu, bool paged, bool softCap)
-        {
-            bool many = rows >= 128L * 4 * gpu.Multiprocessors;
-            return (gpu.Major == 9, dim) switch
-            {
-                (true, 64) => new Build(true, dim, 8, 1, 128, many ? 2 : 1, paged, softCap),
-                (true, 128) => many ? new Build(true, dim, 8, 1, 64, 2, paged, softCap) : new Build(true, dim, 12, 1, 64, 1, paged, softCap),
-                (_, > 128) => new Build(false, dim, 8, 1, 32, 1, paged, softCap),
-                (_, > 64) => many ? new Build(false, dim, 4, 2, 32, 2, paged, softCap) : new Build(false, dim, 8, 1, 64, 1, paged, softCap),
-                _ => many ? new Build(false, dim, 4, 2, 64, 2, paged, softCap) : new Build(false, dim, 4, 1, 64, 2, paged, softCap),
-            };
-        }
     }
 }

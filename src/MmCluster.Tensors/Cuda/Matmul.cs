@@ -5,8 +5,8 @@ using MmCluster.Tensors.Cuda.Native;
 
 namespace MmCluster.Tensors.Cuda;
 
-/// <summary>A product y [M, N] (+)= x [M, K] Wᵀ, W [N, K] dense; steps are elements between rows.</summary>
-internal readonly record struct MatmulShape(int M, int N, int K, long XStep, long YStep, DType Type, DType Output, bool Adds);
+/// <summary>A product y [M, N] (+)= x [M, K] Wᵀ + bias, W [N, K] dense; steps are elements between rows, the bias has y's type.</summary>
+internal readonly record struct MatmulShape(int M, int N, int K, long XStep, long YStep, DType Type, DType Output, bool Adds, bool Biased = false);
 
 /// <summary>
 /// Products by cuBLASLt, sums in F32 and without TF32. For each size of problem (M up to a power of two, N, K, types) its algorithms are timed once, on the
@@ -36,7 +36,7 @@ internal sealed unsafe class Matmul
     }
 
     /// <summary>Queues it; false where cuBLASLt has nothing for these sizes.</summary>
-    internal bool TryRun(MatmulShape shape, nint x, nint w, nint y)
+    internal bool TryRun(MatmulShape shape, nint x, nint w, nint y, nint bias = 0)
     {
         _context.Bind();
         if (shape.M == 1)
@@ -49,7 +49,7 @@ internal sealed unsafe class Matmul
         {
             lock (_tuning)
             {
-                plan = _plans.GetOrAdd((shape, alignment), _ => MakePlan(shape, alignment, x, w, y));
+                plan = _plans.GetOrAdd((shape, alignment), _ => MakePlan(shape, alignment, x, w, y, bias));
             }
         }
 
@@ -59,11 +59,25 @@ internal sealed unsafe class Matmul
         }
 
         MatmulHeuristic algorithm = plan.Algorithm;
-        CudaCall.Check(Run(plan, &algorithm, x, w, y));
+        CudaCall.Check(Run(plan, &algorithm, x, w, y, bias));
         return true;
     }
 
-    private CublasResult Run(Plan plan, MatmulHeuristic* algorithm, nint x, nint w, nint y)
+    private CublasResult Run(Plan plan, MatmulHeuristic* algorithm, nint x, nint w, nint y, nint bias)
+    {
+        if (!plan.Biased)
+        {
+            return Multiply(plan, algorithm, x, w, y);
+        }
+
+        lock (plan) // its description names the bias
+        {
+            plan.Set(MatmulAttribute.BiasPointer, bias);
+            return Multiply(plan, algorithm, x, w, y);
+        }
+    }
+
+    private CublasResult Multiply(Plan plan, MatmulHeuristic* algorithm, nint x, nint w, nint y)
     {
         float one = 1;
         float beta = plan.Adds ? 1 : 0;
@@ -77,7 +91,7 @@ internal sealed unsafe class Matmul
             _handle, plan.Description, &one, w, plan.W, x, plan.X, &beta, y, plan.Y, y, plan.Y, algorithm, workspace.Address, (nuint)WorkspaceBytes, stream.Handle);
     }
 
-    private Plan MakePlan(MatmulShape shape, int alignment, nint x, nint w, nint y)
+    private Plan MakePlan(MatmulShape shape, int alignment, nint x, nint w, nint y, nint bias)
     {
         var plan = new Plan(shape);
         string key = Key(shape, alignment);
@@ -102,7 +116,7 @@ internal sealed unsafe class Matmul
         plan.Found = candidates.Length > 0;
         if (plan.Found)
         {
-            plan.Algorithm = candidates.Length == 1 || capturing ? candidates[0] : Fastest(plan, candidates, shape, x, w, y);
+            plan.Algorithm = candidates.Length == 1 || capturing ? candidates[0] : Fastest(plan, candidates, shape, x, w, y, bias);
             if (!capturing)
             {
                 KernelCache.Keep(key, MemoryMarshal.AsBytes(new ReadOnlySpan<MatmulHeuristic>(in plan.Algorithm)).ToArray());
@@ -156,7 +170,7 @@ internal sealed unsafe class Matmul
         return [.. new ReadOnlySpan<MatmulHeuristic>(found, count).ToArray().Where(one => one.State == CublasResult.Success)];
     }
 
-    private MatmulHeuristic Fastest(Plan plan, MatmulHeuristic[] candidates, MatmulShape shape, nint x, nint w, nint y)
+    private MatmulHeuristic Fastest(Plan plan, MatmulHeuristic[] candidates, MatmulShape shape, nint x, nint w, nint y, nint bias)
     {
         CudaStream stream = _context.Stream;
         long flushed = 2L * _context.Properties.CacheBytes;
@@ -169,7 +183,7 @@ internal sealed unsafe class Matmul
         for (int i = 0; i < candidates.Length; i++)
         {
             MatmulHeuristic candidate = candidates[i];
-            if (Run(plan, &candidate, x, w, scratch?.Address ?? y) != CublasResult.Success)
+            if (Run(plan, &candidate, x, w, scratch?.Address ?? y, bias) != CublasResult.Success)
             {
                 continue;
             }
@@ -179,7 +193,7 @@ internal sealed unsafe class Matmul
             {
                 CudaCall.Check(CudaDriver.cuMemsetD8Async(flush.Address, 0, (nuint)flushed, stream.Handle));
                 start.Record(stream);
-                CudaCall.Check(Run(plan, &candidate, x, w, scratch?.Address ?? y));
+                CudaCall.Check(Run(plan, &candidate, x, w, scratch?.Address ?? y, bias));
                 end.Record(stream);
                 end.Synchronize();
                 time = Math.Min(time, end.MillisecondsSince(start));
@@ -201,7 +215,7 @@ internal sealed unsafe class Matmul
         uint rows = _context.Deterministic ? 0 : Math.Max(16, BitOperations.RoundUpToPowerOf2((uint)shape.M));
         return KernelCache.Key([
             "matmul", _context.Properties.Name, $"{CublasLt.cublasLtGetVersion()}",
-            $"{rows} {shape.N} {shape.K} {shape.Type} {shape.Output} {shape.Adds} {Math.Min(alignment, 16)}"]);
+            $"{rows} {shape.N} {shape.K} {shape.Type} {shape.Output} {shape.Adds} {shape.Biased} {Math.Min(alignment, 16)}"]);
     }
 
     /// <summary>cuBLASLt's descriptions of a product, kept as long as the process. It counts columns first: yᵀ [N, M] = W [N, K] xᵀ [K, M].</summary>
@@ -220,6 +234,12 @@ internal sealed unsafe class Matmul
             CudaCall.Check(CublasLt.cublasLtMatrixLayoutCreate(&y, Of(shape.Output), (ulong)shape.N, (ulong)shape.M, shape.YStep));
             (Description, W, X, Y) = (description, w, x, y);
             Adds = shape.Adds;
+            Biased = shape.Biased;
+            if (Biased)
+            {
+                const int AddsBias = 4; // CUBLASLT_EPILOGUE_BIAS
+                Set(MatmulAttribute.Epilogue, AddsBias);
+            }
         }
 
         internal nint Description { get; }
@@ -232,7 +252,12 @@ internal sealed unsafe class Matmul
 
         internal bool Adds { get; }
 
+        internal bool Biased { get; }
+
         internal bool Found { get; set; }
+
+        internal void Set<T>(MatmulAttribute attribute, T value) where T : unmanaged =>
+            CudaCall.Check(CublasLt.cublasLtMatmulDescSetAttribute(Description, attribute, &value, (nuint)sizeof(T)));
 
         private static CudaDataType Of(DType dtype) => dtype switch
         {

@@ -45,12 +45,10 @@ internal sealed class RowNorms(CudaContext context)
             return false;
         }
 
-        // A warp a row where it is short; else as few warps as hold the row, but enough to hide the latency of a few rows alone.
+        // A warp a row where it is short, else as few warps as hold it: by its length alone, so that sums do not depend on how many rows there are.
         const int Warp = 32 * 8 * VectorsAThread;
-        bool isShort = from.Columns <= Warp && from.Rows >= 64;
-        int least = (from.Columns + Warp - 1) / Warp * 32;
-        int threads = isShort ? 32 : Math.Max(least, Math.Min((from.Columns / 8 + 31) / 32 * 32, from.Rows >= 1024 ? 128 : 256));
-        int rows = isShort ? 4 : 1;
+        int threads = from.Columns <= Warp ? 32 : Math.Max(128, (from.Columns + Warp - 1) / Warp * 32);
+        int rows = threads == 32 ? 4 : 1;
         shape = new LaunchShape((from.Rows + rows - 1) / rows, (threads, rows), 0) { Overlaps = true };
         return true;
     }

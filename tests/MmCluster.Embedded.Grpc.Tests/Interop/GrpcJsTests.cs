@@ -14,9 +14,6 @@ public sealed class GrpcJsTests
 {
     private const int Large = 64 * 1024 * 1024;
 
-    // Where gzip is asked for, the published packages write an empty message as nothing at all, which zlib takes for cut off.
-    private static readonly bool PacksEmpty = typeof(GrpcChannel).Assembly.GetName().Name!.StartsWith("MmCluster.", StringComparison.Ordinal);
-
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
@@ -27,7 +24,7 @@ public sealed class GrpcJsTests
             grpc =>
             {
                 grpc.MaxReceiveMessageSize = null;
-                grpc.ResponseCompressionAlgorithm = PacksEmpty ? "gzip" : null;
+                grpc.ResponseCompressionAlgorithm = "gzip";
             },
             tls: tls);
         using var files = new CertificateFiles(host.Certificate);
@@ -152,7 +149,7 @@ public sealed class GrpcJsTests
         var packed = new Metadata { { "grpc-internal-encoding-request", "gzip" } };
         Assert.Equal(text, await client.UnaryAsync(text, packed));
         using AsyncDuplexStreamingCall<Message, Message> both = client.Duplex(packed);
-        foreach (Message message in PacksEmpty ? new[] { text, new Message() } : [text])
+        foreach (Message message in new[] { text, new Message() })
         {
             await both.RequestStream.WriteAsync(message);
             Assert.True(await both.ResponseStream.MoveNext());

@@ -85,6 +85,8 @@ internal enum MatmulAttribute
 {
     TransposeA = 3,
     TransposeB = 4,
+    Epilogue = 7,
+    BiasPointer = 8,
 }
 
 /// <summary>cublasLtMatmulPreferenceAttributes_t</summary>

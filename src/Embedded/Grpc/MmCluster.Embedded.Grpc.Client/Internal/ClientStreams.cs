@@ -20,7 +20,6 @@ internal sealed class ClientStreamReader<TRequest, TResponse>(
 
     public Task<bool> MoveNext(CancellationToken cancellationToken)
     {
-        ObjectDisposedException.ThrowIf(call.IsDisposed, call);
         if (_last is { IsCompleted: false })
         {
             return Task.FromException<bool>(new InvalidOperationException("Can't read the next message because the previous read is still in progress."));

@@ -104,14 +104,7 @@ internal abstract class GrpcCall : IDisposable
 
     public void Cancel() => End(new Status(StatusCode.Cancelled, "Call canceled by the client."), Metadata.Empty, cancel: true);
 
-    /// <summary>Whether the caller has disposed the call, after which nothing more is read.</summary>
-    public bool IsDisposed { get; private set; }
-
-    public void Dispose()
-    {
-        IsDisposed = true;
-        End(new Status(StatusCode.Cancelled, "gRPC call disposed."), Metadata.Empty, cancel: true);
-    }
+    public void Dispose() => End(new Status(StatusCode.Cancelled, "gRPC call disposed."), Metadata.Empty, cancel: true);
 
     /// <summary>Notes the response, whose headers a caller may be waiting for.</summary>
     protected void SetResponse(HttpResponseMessage response)

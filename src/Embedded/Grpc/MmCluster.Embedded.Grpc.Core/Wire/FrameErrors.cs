@@ -6,9 +6,6 @@ internal static class FrameErrors
     public static readonly Status TooLargeToReceive =
         new(StatusCode.ResourceExhausted, "Received message exceeds the maximum configured message size.");
 
-    /// <summary>A length that no message can have, so that it is no matter of limits.</summary>
-    public static readonly Status Impossible = new(StatusCode.Internal, "Message too large.");
-
     public static readonly Status TooLargeToSend =
         new(StatusCode.ResourceExhausted, "Sending message exceeds the maximum configured message size.");
 

@@ -113,10 +113,6 @@ internal sealed class FrameReader(PipeReader pipe, int? limit, string? encoding)
         {
             throw new RpcException(FrameErrors.BadFlag);
         }
-        if (length > int.MaxValue)
-        {
-            throw new RpcException(FrameErrors.Impossible);
-        }
         if (length > (uint)(limit ?? Array.MaxLength))
         {
             throw new RpcException(FrameErrors.TooLargeToReceive);
