@@ -70,6 +70,19 @@ internal sealed class CpuSlot
         BlockCount += blocks.Length;
     }
 
+    /// <summary>Whether a media item stands at a position.</summary>
+    public bool HasMediaAt(int position)
+    {
+        for (int i = 0; i < Start.Media.Count; i++)
+        {
+            if (position >= Start.Media[i].Position && position < Start.Media[i].Position + Start.Media[i].Length)
+            {
+                return true;
+            }
+        }
+        return false;
+    }
+
     /// <summary>How many positions the one at <paramref name="position"/> sees, from the first.</summary>
     public int VisibleEnd(int position, bool prefixLm)
     {

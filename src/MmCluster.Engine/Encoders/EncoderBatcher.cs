@@ -1,5 +1,6 @@
 using MmCluster.Models;
 using MmCluster.Tensors;
+using MmCluster.Tensors.Cuda;
 
 namespace MmCluster.Engine.Encoders;
 
@@ -12,6 +13,7 @@ public sealed class EncoderBatcher : IAsyncDisposable
 {
     private readonly Func<Tensor, Tensor> _encode;
     private readonly EncoderOptions _options;
+    private readonly Device _device;
     private readonly Lock _gate = new();
     private readonly Dictionary<UInt128, EncoderItem> _items = [];
     private readonly LinkedList<EncoderItem> _idle = [];
@@ -24,8 +26,10 @@ public sealed class EncoderBatcher : IAsyncDisposable
     /// <summary>Starts a batcher.</summary>
     /// <param name="encode">Encodes [B, ...] to features [B, rows, width] in the caller's tensor scope.</param>
     /// <param name="options">Limits.</param>
-    public EncoderBatcher(Func<Tensor, Tensor> encode, EncoderOptions options)
+    /// <param name="device">Where the features are; on a GPU the encoder has a stream of its own. The processor when null.</param>
+    public EncoderBatcher(Func<Tensor, Tensor> encode, EncoderOptions options, Device? device = null)
     {
+        _device = device ?? Device.Cpu;
         _encode = encode;
         _options = options;
         new Thread(Loop) { IsBackground = true, Name = "encoder" }.Start();
@@ -123,6 +127,22 @@ public sealed class EncoderBatcher : IAsyncDisposable
 
     private void Loop()
     {
+        if (_device.IsCpu)
+        {
+            Loop(null);
+        }
+        else
+        {
+            CudaContext context = CudaContext.Get(_device.Index);
+            using CudaStream stream = new(context);
+            using CudaContext.StreamScope current = context.Use(stream);
+            Loop(stream);
+        }
+        _ended.TrySetResult();
+    }
+
+    private void Loop(CudaStream? stream)
+    {
         while (!_stopping)
         {
             List<(EncoderItem Item, EncoderInput Input)> batch = TakeBatch();
@@ -131,9 +151,8 @@ public sealed class EncoderBatcher : IAsyncDisposable
                 _work.WaitOne();
                 continue;
             }
-            Encode(batch);
+            Encode(batch, stream);
         }
-        _ended.TrySetResult();
     }
 
     // The oldest item, and all others of its shape that the cost limit admits.
@@ -167,11 +186,12 @@ public sealed class EncoderBatcher : IAsyncDisposable
         return batch;
     }
 
-    private void Encode(List<(EncoderItem Item, EncoderInput Input)> batch)
+    private void Encode(List<(EncoderItem Item, EncoderInput Input)> batch, CudaStream? stream)
     {
         try
         {
             Tensor[] features = Run([.. batch.Select(entry => entry.Input)]);
+            stream?.Synchronize(); // whoever takes them has another stream
             Batches++;
             for (int i = 0; i < batch.Count; i++)
             {
@@ -188,7 +208,7 @@ public sealed class EncoderBatcher : IAsyncDisposable
             // One of them is at fault; the others must not suffer.
             foreach ((EncoderItem, EncoderInput) entry in batch)
             {
-                Encode([entry]);
+                Encode([entry], stream);
             }
         }
     }

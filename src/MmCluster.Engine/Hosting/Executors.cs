@@ -1,4 +1,5 @@
 using MmCluster.Engine.Cpu;
+using MmCluster.Engine.Cuda;
 using MmCluster.Engine.Pipeline;
 using MmCluster.Models.Backbones;
 using MmCluster.Tensors;
@@ -14,7 +15,8 @@ public static class Executors
     public static IModelExecutor Create(IBackbone backbone, Device device, ExecutorOptions options) => device.Kind switch
     {
         "cpu" => new CpuExecutor(backbone, options),
-        _ => throw new NotSupportedException($"there is no executor for {device}; known: cpu"),
+        "cuda" => new CudaExecutor(backbone, device, options),
+        _ => throw new NotSupportedException($"there is no executor for {device}; known: cpu, cuda"),
     };
 
     /// <summary>A pipeline shard over the layers of <paramref name="backbone"/>, whose weights are on <paramref name="device"/>; it stays the caller's and must outlive it.</summary>

@@ -30,7 +30,7 @@ public sealed class LocalModel : IAsyncDisposable
         _time = options.Time;
         Tokenizer = tokenizer;
         _prompts = tokenizer is null ? null : new PromptBuilder(model.Card, tokenizer, model.SpecialTokens);
-        _intakes = [.. model.Paths.Select(path => new MediaIntake(model, path, options.Encoders))];
+        _intakes = [.. model.Paths.Select(path => new MediaIntake(model, path, options.Encoders, options.Load.Device))];
         IReadOnlyList<int> eos = model.SpecialTokens.Eos.Count > 0 ? model.SpecialTokens.Eos : tokenizer?.EosId is { } end ? [end] : [];
         EngineOptions engine = options.Engine with
         {

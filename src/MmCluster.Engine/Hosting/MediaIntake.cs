@@ -18,7 +18,7 @@ internal sealed class MediaIntake : IAsyncDisposable
     private readonly ImagePreprocessing _preprocessing;
     private readonly byte[] _identity;
 
-    public MediaIntake(LoadedModel model, MediaPath path, EncoderOptions options)
+    public MediaIntake(LoadedModel model, MediaPath path, EncoderOptions options, Device device)
     {
         if (path.Card.Modality != Modality.Image)
         {
@@ -26,7 +26,7 @@ internal sealed class MediaIntake : IAsyncDisposable
         }
         _path = path;
         _preprocessing = ImagePreprocessing.Read(model.Folder, path.Card, path.Encoder.Spec);
-        Batcher = new EncoderBatcher(path.Features, options);
+        Batcher = new EncoderBatcher(path.Features, options, device);
         // Within this process a folder's weights do not change, so its name stands for the encoder's digest.
         _identity = SHA256.HashData(Encoding.UTF8.GetBytes(
             $"{Path.GetFullPath(model.Folder)}\0{path.Card.Name}\0{path.Card.Network}\0{_preprocessing.Config}"));

@@ -10,6 +10,7 @@ internal sealed unsafe partial class CudaBackend : IBackend
 {
     private readonly CudaContext _context;
     private readonly int _blocks; // that fill the GPU
+    private readonly HostUpload _upload;
 
     internal CudaBackend(CudaContext context)
     {
@@ -37,6 +38,7 @@ internal sealed unsafe partial class CudaBackend : IBackend
         _decode = new DecodeAttention(context);
         _flash = new FlashAttention(context);
         _ropeAppend = new RopeAppend(context);
+        _upload = new HostUpload(context);
     }
 
     /// <summary>The GPU.</summary>
@@ -71,7 +73,11 @@ internal sealed unsafe partial class CudaBackend : IBackend
             return;
         }
 
-        if (source.Device.IsCpu)
+        if (source.Device.IsCpu && source.Bytes >= HostUpload.LeastBytes)
+        {
+            _upload.Copy(source.Data, (nint)destination.Data, source.Bytes, Stream);
+        }
+        else if (source.Device.IsCpu)
         {
             // Pageable memory: the driver has copied it when the call returns.
             CudaCall.Check(CudaDriver.cuMemcpyHtoDAsync_v2((nint)destination.Data, source.Data, bytes, Stream.Handle));

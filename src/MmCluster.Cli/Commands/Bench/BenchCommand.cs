@@ -10,6 +10,8 @@ internal sealed class BenchCommand : Command
         : base("bench", "Measure speed.")
     {
         Add(new BenchLlmCommand(context));
+        Add(new BenchEncoderCommand(context));
+        Add(new BenchEngineCommand(context));
         Add(new BenchServeCommand(context));
         Add(new BenchGatewayCommand(context));
     }

@@ -1,9 +1,7 @@
 // Draws tokens from rows of logits that stay on the device. MmCluster.Engine/Sampling is the same on the processor: same rules in the same order, same random
 // numbers, weights as whole numbers from the same operations, so both draw the same token from the same logits. One block a sequence.
 
-typedef unsigned int u32;
-typedef unsigned long long u64;
-typedef long long i64;
+#include "common.cuh"
 
 #define THREADS 1024
 #define WARPS (THREADS / 32)
@@ -41,7 +39,7 @@ struct Shared {
     int id;
 };
 
-__device__ __forceinline__ i64 weight_of(float logit, float best, float temperature)
+DI i64 weight_of(float logit, float best, float temperature)
 {
     float x = __fdiv_rn(__fsub_rn(logit, best), temperature);
     if (!(x >= -28.0f)) {
@@ -59,7 +57,7 @@ __device__ __forceinline__ i64 weight_of(float logit, float best, float temperat
     return __float2ll_rz(__fmul_rn(p, __int_as_float(((int)n + 167) << 23)));
 }
 
-__device__ __forceinline__ u64 random_bits(u64 seed, int choice, int position)
+DI u64 random_bits(u64 seed, int choice, int position)
 {
     u32 c0 = (u32)position, c1 = (u32)choice, c2 = 0, c3 = 0;
     u32 k0 = (u32)seed, k1 = (u32)(seed >> 32);
@@ -76,13 +74,13 @@ __device__ __forceinline__ u64 random_bits(u64 seed, int choice, int position)
 }
 
 // Numbers that are ordered as the floats are; both zeros are one.
-__device__ __forceinline__ u32 key_of(float value)
+DI u32 key_of(float value)
 {
     u32 bits = __float_as_uint(__fadd_rn(value, 0.0f));
     return bits & 0x80000000u ? ~bits : bits | 0x80000000u;
 }
 
-__device__ __forceinline__ i64 warp_sum(i64 value)
+DI i64 warp_total(i64 value)
 {
     for (int offset = 16; offset > 0; offset /= 2) {
         value += __shfl_xor_sync(0xffffffffu, value, offset);
@@ -91,19 +89,19 @@ __device__ __forceinline__ i64 warp_sum(i64 value)
 }
 
 // The sum over the block, for every thread.
-__device__ i64 block_sum(i64 value, Shared& shared)
+__device__ i64 block_total(i64 value, Shared& shared)
 {
-    value = warp_sum(value);
+    value = warp_total(value);
     __syncthreads();
     if (threadIdx.x % 32 == 0) {
         shared.sums[threadIdx.x / 32] = value;
     }
     __syncthreads();
-    return warp_sum(threadIdx.x % 32 < WARPS ? shared.sums[threadIdx.x % 32] : 0);
+    return warp_total(threadIdx.x % 32 < WARPS ? shared.sums[threadIdx.x % 32] : 0);
 }
 
 // Whether value a of id i ranks before b of j: higher, or equal with the lower id. NaN ranks before everything.
-__device__ __forceinline__ bool before(float a, int i, float b, int j)
+DI bool before(float a, int i, float b, int j)
 {
     return a > b || (a == b && i < j) || (a != a && (b == b || i < j));
 }
@@ -235,7 +233,7 @@ __device__ u32 threshold(const float* row, int vocabulary, u32 low, u32 high, i6
                 sum += measure(v);
             }
         }
-        sum = above + block_sum(sum, shared);
+        sum = above + block_total(sum, shared);
         if (sum >= goal) {
             begin = middle;
         } else {
@@ -256,7 +254,7 @@ __device__ int tie_at(const float* row, int vocabulary, u32 key, i64 count, Shar
         for (int i = threadIdx.x; i <= middle; i += THREADS) {
             sum += key_of(row[i]) == key;
         }
-        if (block_sum(sum, shared) >= count) {
+        if (block_total(sum, shared) >= count) {
             end = middle;
         } else {
             begin = middle;
@@ -283,7 +281,7 @@ __device__ Kept keep(const float* row, int vocabulary, float best, const SlotSta
             float v = row[i];
             total += key_of(v) >= kept.key ? weight_of(v, best, temperature) : 0;
         }
-        total = block_sum(total, shared);
+        total = block_total(total, shared);
         i64 goal = __double2ll_rz(ceil(__dmul_rn((double)state.top_p, __ll2double_rn(total))));
         kept.key = threshold(row, vocabulary, kept.key, high, goal, above, shared,
             [best, temperature](float v) { return weight_of(v, best, temperature); });
@@ -293,7 +291,7 @@ __device__ Kept keep(const float* row, int vocabulary, float best, const SlotSta
         for (int i = threadIdx.x; i < vocabulary; i += THREADS) {
             ties += key_of(row[i]) == kept.key;
         }
-        ties = block_sum(ties, shared);
+        ties = block_total(ties, shared);
         i64 needed = each > 0 ? (goal - above + each - 1) / each : ties;
         if (needed < ties) {
             kept.last_tie = tie_at(row, vocabulary, kept.key, needed < 1 ? 1 : needed, shared);
@@ -302,7 +300,7 @@ __device__ Kept keep(const float* row, int vocabulary, float best, const SlotSta
     return kept;
 }
 
-__device__ __forceinline__ i64 kept_weight(const float* row, int i, int vocabulary, float best, float temperature, const Kept& kept)
+DI i64 kept_weight(const float* row, int i, int vocabulary, float best, float temperature, const Kept& kept)
 {
     if (i >= vocabulary) {
         return 0;
@@ -325,7 +323,7 @@ __device__ int draw(const float* row, int vocabulary, float best, const SlotStat
     for (int i = 0; i < stretch; i += 32) {
         sum += kept_weight(row, warp * stretch + i + lane, vocabulary, best, state.temperature, kept);
     }
-    sum = warp_sum(sum);
+    sum = warp_total(sum);
     __syncthreads();
     if (lane == 0) {
         shared.sums[warp] = sum;
@@ -401,7 +399,7 @@ __device__ void report(const float* logits, int vocabulary, int token, int count
 
 // Samples each job's rows, one behind the other as long as drafts hold. Tokens go to `tokens` by row; counts[job] says how many, -1: the logits hold NaN,
 // -2: nothing can be drawn.
-extern "C" __global__ void __launch_bounds__(THREADS) sample(const float* logits, float* scratch, int vocabulary, const SampleJob* jobs, const int* drafts,
+KERNEL __launch_bounds__(THREADS) sample(const float* logits, float* scratch, int vocabulary, const SampleJob* jobs, const int* drafts,
     const u32* masks, SlotState* states, int* tokens, int* counts, float* chosen, int* top_ids, float* top_values, int max_top)
 {
     __shared__ Shared shared;
@@ -464,7 +462,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) sample(const float* logits
 }
 
 // Fills slots. A start is, as 4-byte words: slot, list words, tokens, prompt tokens, the state, the lists, the tokens (only with penalties).
-extern "C" __global__ void begin_slots(const int* step, const int* offsets, SlotState* states, int vocabulary)
+KERNEL begin_slots(const int* step, const int* offsets, SlotState* states, int vocabulary)
 {
     const int* start = step + offsets[blockIdx.x];
     SlotState* slot = states + start[0];
@@ -496,7 +494,7 @@ extern "C" __global__ void begin_slots(const int* step, const int* offsets, Slot
 }
 
 // Ids of a step: as the host knows them, or -1 - slot for the token that this slot drew last.
-extern "C" __global__ void gather_tokens(const int* known, const SlotState* states, int* ids, int count)
+KERNEL gather_tokens(const int* known, const SlotState* states, int* ids, int count)
 {
     int i = blockIdx.x * blockDim.x + threadIdx.x;
     if (i < count) {

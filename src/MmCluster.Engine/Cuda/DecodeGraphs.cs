@@ -1,0 +1,118 @@
+using MmCluster.Engine.Cpu;
+using MmCluster.Tensors;
+using MmCluster.Tensors.Cuda;
+
+namespace MmCluster.Engine.Cuda;
+
+/// <summary>
+/// A CUDA graph a batch size, from embedding to sampling, for steps of one token a sequence; a step takes the next larger one and fills it up with rows of no sequence.
+/// Graphs read everything that changes from the step's buffer, so one serves all contexts. They share one memory pool, because only one runs at a time.
+/// </summary>
+internal sealed class DecodeGraphs : IDisposable
+{
+    private readonly CudaStream _stream;
+    private readonly StepBuffer _steps;
+    private readonly SampleOutputs _outputs;
+    private readonly CudaMemoryPool _pool;
+    private readonly Entry[] _entries;
+    private readonly int _capacity;
+
+    /// <summary>Records the graphs, largest first.</summary>
+    public DecodeGraphs(
+        CudaContext context, CudaStream stream, CudaNetwork network, Device device, ExecutorDescription description, SampleOutputs outputs, int depth)
+    {
+        _stream = stream;
+        _outputs = outputs;
+        _steps = new StepBuffer(context, device, depth);
+        _pool = context.Allocator.CreatePool();
+        int width = ((description.MaxModelLength + PagedKv.BlockSize - 1) / PagedKv.BlockSize + 7) & ~7;
+        int[] sizes = [.. Sizes(description.MaxSlots)];
+        StepLayout largest = Layout(sizes[^1], width);
+        _capacity = largest.Words + (sizes[^1] * ((description.VocabularySize + 31) / 32)); // a mask each
+        _entries = new Entry[sizes.Length];
+        for (int i = sizes.Length - 1; i >= 0; i--)
+        {
+            StepLayout layout = Layout(sizes[i], width);
+            StepWriter.Pad(layout, 0, _steps.Begin(_capacity));
+            _steps.Upload(stream, layout.Words);
+            // Once without recording: kernels are loaded and algorithms chosen meanwhile.
+            network.Run(stream, layout, _steps.Words, outputs);
+            stream.Synchronize();
+            CudaGraph graph = stream.Capture(_pool, () => network.Run(stream, layout, _steps.Words, outputs));
+            graph.Upload(stream);
+            _entries[i] = new Entry(layout, graph);
+        }
+    }
+
+    /// <summary>Bytes of GPU memory that the graphs and their work take.</summary>
+    public long Bytes => _pool.Reserved + _entries.Sum(entry => entry.Graph.Bytes) + (sizeof(int) * (long)_capacity);
+
+    /// <summary>Batch sizes with a graph for sequences up to <paramref name="most"/>: 1, 2, 4, multiples of 8, and that itself.</summary>
+    public static IEnumerable<int> Sizes(int most)
+    {
+        int size = 1;
+        while (size < most)
+        {
+            yield return size;
+            size = size < 8 ? 2 * size : size + 8;
+        }
+        yield return most;
+    }
+
+    /// <summary>Queues a plan as a graph; false where it is none for them.</summary>
+    public bool TryRun(in StepPlan plan, CpuSlot?[] slots, StepFlight flight)
+    {
+        int count = plan.Chunks.Length;
+        if (plan.Starts.Length > 0 || !OneTokenEach(plan, slots) || EntryFor(count) is not { } entry || entry.Layout.Words + StepWriter.TailWords(plan) > _capacity)
+        {
+            return false;
+        }
+        int words = entry.Layout.Words + StepWriter.TailWords(plan);
+        Span<int> buffer = _steps.Begin(_capacity);
+        StepWriter.Write(plan, slots, entry.Layout, prefixLm: false, buffer, flight);
+        StepWriter.Pad(entry.Layout, count, buffer);
+        _steps.Upload(_stream, words);
+        entry.Graph.Launch(_stream);
+        flight.Fetch(_stream, _outputs);
+        return true;
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        foreach (Entry entry in _entries)
+        {
+            entry.Graph.Dispose();
+        }
+        _pool.Dispose();
+        _steps.Dispose();
+    }
+
+    private static StepLayout Layout(int size, int width) => new(size, size, size, size, width, maxQueries: 1, visible: false);
+
+    private static bool OneTokenEach(in StepPlan plan, CpuSlot?[] slots)
+    {
+        foreach (ref readonly SlotChunk chunk in plan.Chunks.Span)
+        {
+            if (chunk.Count != 1 || !chunk.Sample || slots[chunk.Slot]!.HasMediaAt(chunk.Start))
+            {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    private Entry? EntryFor(int count)
+    {
+        foreach (Entry entry in _entries)
+        {
+            if (entry.Layout.Rows >= count)
+            {
+                return entry;
+            }
+        }
+        return null;
+    }
+
+    private sealed record Entry(StepLayout Layout, CudaGraph Graph);
+}

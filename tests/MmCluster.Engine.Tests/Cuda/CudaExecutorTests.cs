@@ -1,0 +1,115 @@
+using MmCluster.Engine.Hosting;
+using MmCluster.Engine.Tests.Cpu;
+using MmCluster.Models.Cards;
+using MmCluster.Models.Catalog;
+using MmCluster.Tensors;
+using MmCluster.Tensors.Cuda;
+
+namespace MmCluster.Engine.Tests.Cuda;
+
+/// <summary>A GPU says what the processor says: in F32 the logits are closer to each other than tokens are apart.</summary>
+public sealed class CudaExecutorTests
+{
+    private static CancellationToken Stop => TestContext.Current.CancellationToken;
+
+    [Theory]
+    [InlineData(false, 2048)]
+    [InlineData(true, 2048)]
+    [InlineData(false, 24)]
+    public async Task Answers_are_those_of_the_processor_whatever_runs_beside_them(bool eager, int maxTokens)
+    {
+        Assert.SkipWhen(CudaContext.Count == 0, "no GPU");
+        using TinyFolder folder = TinyFolder.Llama(heads: 3, kvHeads: 3); // heads of 16
+        int[][] expected = await AnswersAsync(folder, new ExecutorOptions(), Device.Cpu, maxTokens);
+        int[][] answers = await AnswersAsync(folder, new ExecutorOptions { EnforceEager = eager }, Device.Cuda(0), maxTokens);
+        for (int i = 0; i < expected.Length; i++)
+        {
+            Assert.Equal(expected[i], answers[i]);
+        }
+    }
+
+    [Fact]
+    public async Task A_cache_too_small_for_all_preempts_and_still_answers_alike()
+    {
+        Assert.SkipWhen(CudaContext.Count == 0, "no GPU");
+        using TinyFolder folder = TinyFolder.Llama(heads: 3, kvHeads: 3);
+        int[][] expected = await AnswersAsync(folder, new ExecutorOptions(), Device.Cpu, 64);
+        long block = PagedKv.BytesABlock(3, 16, DType.F32, Device.Cuda(0)) * 3;
+        int[][] answers = await AnswersAsync(folder, new ExecutorOptions { KvCacheBytes = 12 * block }, Device.Cuda(0), 64);
+        for (int i = 0; i < expected.Length; i++)
+        {
+            Assert.Equal(expected[i], answers[i]);
+        }
+    }
+
+    [Fact]
+    public async Task Pictures_are_encoded_where_the_model_is()
+    {
+        Assert.SkipWhen(CudaContext.Count == 0, "no GPU");
+        using TinyFolder folder = TinyFolder.Llava();
+        string[] expected = await ChatsAsync(folder, Device.Cpu);
+        Assert.Equal(expected, await ChatsAsync(folder, Device.Cuda(0)));
+    }
+
+    private static async Task<int[][]> AnswersAsync(TinyFolder folder, ExecutorOptions executor, Device device, int maxTokens)
+    {
+        await using LocalModel model = LocalModel.Load(folder.Path, new LocalModelOptions
+        {
+            Load = new LoadOptions { Backbone = DType.F32, Device = device },
+            Executor = executor,
+            Engine = new EngineOptions { MaxNumSeqs = 11, MaxNumBatchedTokens = maxTokens },
+        });
+        return await Task.WhenAll(Enumerable.Range(0, 24).Select(i => AnswerAsync(model, i)));
+    }
+
+    private static async Task<int[]> AnswerAsync(LocalModel model, int i)
+    {
+        Random random = new(i);
+        ModelRequest request = new()
+        {
+            Input = new ModelInput.Tokens(Enumerable.Range(0, 1 + random.Next(60)).Select(_ => random.Next(200)).ToArray()),
+            Sampling = new SamplingParameters
+            {
+                Temperature = i % 3 == 0 ? 0 : 0.8f,
+                TopP = i % 4 == 1 ? 0.9f : 1,
+                TopK = i % 4 == 2 ? 20 : 0,
+                RepetitionPenalty = i % 5 == 1 ? 1.2f : 1,
+                Seed = (ulong)i,
+                MaxTokens = 10 + random.Next(40),
+                IgnoreEos = i % 2 == 0,
+                Logprobs = i % 6 == 5 ? 3 : null,
+            },
+        };
+        List<int> ids = [];
+        await foreach (SequenceOutput output in model.GenerateAsync(request, Stop))
+        {
+            if (output.Error is { } error)
+            {
+                throw error;
+            }
+            ids.AddRange(output.TokenIds.Span);
+        }
+        return [.. ids];
+    }
+
+    private static async Task<string[]> ChatsAsync(TinyFolder folder, Device device)
+    {
+        await using LocalModel model = LocalModel.Load(folder.Path, new LocalModelOptions { Load = new LoadOptions { Backbone = DType.F32, Device = device } });
+        return await Task.WhenAll(Enumerable.Range(0, 6).Select(i => ChatAsync(model, (byte)(40 * i))));
+    }
+
+    private static async Task<string> ChatAsync(LocalModel model, byte shade)
+    {
+        ModelRequest request = new()
+        {
+            Input = ModelInput.Chat.FromUser($"shade {shade}?", new MediaItem(Modality.Image, TinyFolder.Picture(shade, 10, 200), "picture")),
+            Sampling = new() { MaxTokens = 20, IgnoreEos = true, Temperature = 0 },
+        };
+        string text = "";
+        await foreach (SequenceOutput output in model.GenerateAsync(request, Stop))
+        {
+            text += output.Error is { } error ? throw error : output.Text;
+        }
+        return text;
+    }
+}
