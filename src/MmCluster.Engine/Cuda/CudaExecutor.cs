@@ -148,7 +148,7 @@ public sealed class CudaExecutor : IModelExecutor
             {
                 throw new InvalidOperationException($"slot {start.Slot} is in use");
             }
-            _slots[start.Slot] = new CpuSlot(start, _description.VocabularySize, _description.MaxModelLength);
+            _slots[start.Slot] = new CpuSlot(start, plan.Step, _description.MaxModelLength);
         }
         foreach (BlockCopy copy in plan.Copies.Span)
         {

@@ -46,7 +46,7 @@ public sealed class CudaSamplerTests
                 int at = layout.Words + (i * words);
                 jobs[i] = new SampleJob(i, i, 0, 0, masks[i] is null ? -1 : at);
                 System.Runtime.InteropServices.MemoryMarshal.Cast<uint, int>(masks[i]).CopyTo(buffer[at..]);
-                flight.Add(new CpuSlot(starts[i], vocabulary, 64), i, 0);
+                flight.Add(new CpuSlot(starts[i], step, 64), i, 0);
             }
             steps.Upload(context.Stream, layout.Words + (Sequences * words));
             using Tensor rows = Tensor.From(logits, [Sequences, vocabulary], device);
@@ -98,7 +98,7 @@ public sealed class CudaSamplerTests
         for (int i = 0; i < 3; i++)
         {
             jobs[i] = new SampleJob(i, i, 0, 0, -1);
-            flight.Add(new CpuSlot(starts[i], Vocabulary, 64), i, 0);
+            flight.Add(new CpuSlot(starts[i], 0, 64), i, 0);
         }
         steps.Upload(context.Stream, buffer.Length);
         using Tensor rows = Tensor.From(logits, [3, Vocabulary], device);

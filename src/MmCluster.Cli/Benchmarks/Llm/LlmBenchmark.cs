@@ -31,7 +31,7 @@ internal sealed record LlmBenchmarkOptions(string Folder, LoadOptions Load, Exec
     public int Slack => (long)Prompt * Batch <= Budget ? 0 : (int)((long)Prompt * Batch / Math.Max(1, Budget - Batch)) + 2;
 }
 
-/// <summary>Rates of the measured runs; the single figures are medians.</summary>
+/// <summary>Rates of the measured runs; the single figures are medians. The first token's seconds count from the process's start.</summary>
 internal sealed record LlmBenchmarkResult(
     IReadOnlyList<double> Prefill, IReadOnlyList<double> Decode, double LoadSeconds, long WeightBytes, double FirstTokenSeconds, double PeakRssMegabytes, IReadOnlyList<int> First)
 {
@@ -63,12 +63,12 @@ internal static class LlmBenchmark
         List<double> prefill = [];
         List<double> decode = [];
         List<int> first = [];
-        double firstToken = 0;
+        TimeSpan firstToken = default;
         for (int run = 0; run <= options.Repeat; run++)
         {
             Round round = new(options);
             await round.RunAsync(engine, run, cancellationToken);
-            firstToken = run == 0 ? Stopwatch.GetElapsedTime(start, round.FirstToken).TotalSeconds : firstToken;
+            firstToken = run == 0 ? round.FirstTokenAt - Process.GetCurrentProcess().StartTime.ToUniversalTime() : firstToken;
             if (run > 0)
             {
                 prefill.Add((long)options.Batch * options.Prompt / Stopwatch.GetElapsedTime(round.Begin, round.AllBegun).TotalSeconds);
@@ -76,7 +76,7 @@ internal static class LlmBenchmark
             }
             first = round.First;
         }
-        return new LlmBenchmarkResult(prefill, decode, load, backbone.WeightBytes, firstToken, PeakRss() / 1e6, first[..Math.Min(ReportedIds, first.Count)]);
+        return new LlmBenchmarkResult(prefill, decode, load, backbone.WeightBytes, firstToken.TotalSeconds, PeakRss() / 1e6, first[..Math.Min(ReportedIds, first.Count)]);
     }
 
     private static int Length(LlmBenchmarkOptions options) => options.Prompt + options.New + 1 + options.Slack;
@@ -103,7 +103,7 @@ internal static class LlmBenchmark
         public long Begin { get; private set; }
 
         /// <summary>When the first sequence had its first token.</summary>
-        public long FirstToken { get; private set; }
+        public DateTime FirstTokenAt { get; private set; }
 
         /// <summary>When the last sequence had its first token.</summary>
         public long AllBegun { get; private set; }
@@ -159,7 +159,7 @@ internal static class LlmBenchmark
         {
             if (tokens > 0 && _counts.TryAdd(id, tokens))
             {
-                FirstToken = _begun == 0 ? Stopwatch.GetTimestamp() : FirstToken;
+                FirstTokenAt = _begun == 0 ? TimeProvider.System.GetUtcNow().UtcDateTime : FirstTokenAt;
                 AllBegun = ++_begun == options.Batch ? Stopwatch.GetTimestamp() : AllBegun;
             }
         }
