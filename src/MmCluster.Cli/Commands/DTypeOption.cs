@@ -11,6 +11,7 @@ internal static class DTypeOption
         ["f32"] = DType.F32,
         ["bf16"] = DType.BF16,
         ["f16"] = DType.F16,
+        ["fp8"] = DType.F8E4M3,
         ["q8_0"] = DType.Q8_0,
         ["q4_0"] = DType.Q4_0,
     };

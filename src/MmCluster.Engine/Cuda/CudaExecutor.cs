@@ -249,7 +249,7 @@ public sealed class CudaExecutor : IModelExecutor
         if (error is CudaException { IsSticky: true })
         {
             return _lost = new MmException(
-                MmErrorCode.Unavailable, $"{_network.Device} is lost to this process, which has to be restarted: {error.Message}", error) { Stage = _network.Device.ToString() };
+                MmErrorCode.Unavailable, $"{_network.Device} is lost to this process, which has to be restarted: {error.Message}", error);
         }
         try
         {

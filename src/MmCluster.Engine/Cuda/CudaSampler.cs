@@ -1,5 +1,4 @@
 using System.Runtime.InteropServices;
-using MmCluster.Models;
 using MmCluster.Tensors;
 using MmCluster.Tensors.Cuda;
 

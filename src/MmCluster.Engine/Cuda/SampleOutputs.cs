@@ -1,5 +1,3 @@
-using System.Runtime.InteropServices;
-using MmCluster.Models;
 using MmCluster.Tensors;
 using MmCluster.Tensors.Cuda;
 using MmCluster.Tensors.Cuda.Native;
