@@ -210,8 +210,11 @@ def number(value):
 
 
 def gpu():
-    line = subprocess.run(["nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"], capture_output=True, text=True).stdout
-    return [part.strip() for part in (line.splitlines() or ["unknown, unknown"])[0].split(",")]
+    try:
+        text = subprocess.run(["nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"], capture_output=True, text=True).stdout
+    except OSError:
+        text = ""
+    return [part.strip() for part in (text.splitlines() or ["unknown, unknown"])[0].split(",")]
 
 
 def write_checkpoint(shape, folder):

@@ -12,11 +12,11 @@ internal sealed class CudaCapacity(CudaContext context, CudaNetwork network, Bac
     // Graphs of all batch sizes, the libraries' own allocations, and blocks that steps of other shapes split differently.
     private const long Reserve = 768L << 20;
 
-    private readonly DType _kvType = options.KvCacheDType ?? network.ActivationType;
+    private readonly DType _kvType = options.KvCacheDType ?? spec.ActivationType;
 
     /// <summary>Runs the largest step and counts.</summary>
     /// <exception cref="ArgumentException">Nothing is left for one sequence.</exception>
-    public ExecutorDescription Measure(SampleOutputs outputs)
+    public ExecutorDescription Measure(SampleOutputs? outputs)
     {
         int maxLength = Math.Min(spec.MaxLength, options.MaxModelLength ?? int.MaxValue);
         long blockBytes = PagedKv.BytesABlock(spec.KvHeads, spec.HeadDim, _kvType, network.Device) * spec.HeldLayers;
@@ -34,7 +34,6 @@ internal sealed class CudaCapacity(CudaContext context, CudaNetwork network, Bac
         return new ExecutorDescription(
             spec.VocabularySize, maxLength, PagedKv.BlockSize, (int)Math.Min(blocks, int.MaxValue / PagedKv.BlockSize), blockBytes, options.MaxSlots, options.MaxBatchedTokens)
         {
-            PipelineDepth = 2,
             Kind = network.PrefixLm ? DecoderKind.PrefixLm : DecoderKind.CausalLm,
             KvFormat = $"cuda {_kvType}",
         };
@@ -44,7 +43,7 @@ internal sealed class CudaCapacity(CudaContext context, CudaNetwork network, Bac
     public PagedKv[] CreateKv(int blocks) =>
         [.. Enumerable.Range(0, spec.HeldLayers).Select(_ => new PagedKv(blocks, spec.KvHeads, spec.HeadDim, _kvType, network.Device))];
 
-    private long Budget(SampleOutputs outputs, int maxLength)
+    private long Budget(SampleOutputs? outputs, int maxLength)
     {
         long before = context.Allocator.Allocated;
         context.Allocator.ResetPeak();
@@ -56,7 +55,7 @@ internal sealed class CudaCapacity(CudaContext context, CudaNetwork network, Bac
     }
 
     // As many rows as a step may have, over as many sequences as there may be; none of them is kept.
-    private void RunLargest(SampleOutputs outputs, int maxLength)
+    private void RunLargest(SampleOutputs? outputs, int maxLength)
     {
         int sequences = Math.Min(options.MaxSlots, options.MaxBatchedTokens);
         int rows = (int)Math.Min(options.MaxBatchedTokens, (long)sequences * maxLength);

@@ -4,27 +4,37 @@ using MmCluster.Tensors.Cuda;
 
 namespace MmCluster.Engine.Cuda;
 
-/// <summary>A step's way through the network and the sampler, over numbers that lie in a step's buffer on the GPU: the same for a graph as for a step launched kernel by kernel.</summary>
-internal sealed unsafe class CudaNetwork(IBackbone backbone, CudaSampler sampler, Device device) : IDisposable
+/// <summary>
+/// A step's way through the layers held and the sampler, over numbers that lie in a step's buffer on the GPU: the same for a graph as for a step launched kernel by
+/// kernel. Rows between pipeline shards stand in buffers of their own.
+/// </summary>
+internal sealed unsafe class CudaNetwork : IDisposable
 {
+    private readonly IBackbone _backbone;
+    private readonly CudaSampler? _sampler;
+    private readonly Tensor? _rowsIn;
+    private readonly Tensor? _rowsOut;
+
+    public CudaNetwork(IBackbone backbone, CudaSampler? sampler, Device device, int maxRows)
+    {
+        (_backbone, _sampler, Device) = (backbone, sampler, device);
+        BackboneSpec spec = backbone.Spec;
+        PrefixLm = spec.Kind == BackboneKind.PrefixLm;
+        _rowsIn = spec.HoldsEmbedding ? null : Tensor.Zeros([maxRows, spec.HiddenSize], DType.F32, device);
+        _rowsOut = spec.HoldsHead ? null : Tensor.Zeros([maxRows, spec.HiddenSize], DType.F32, device);
+    }
+
     /// <summary>Where it runs.</summary>
-    public Device Device { get; } = device;
+    public Device Device { get; }
 
     /// <summary>Whether prompts attend to themselves in both directions.</summary>
-    public bool PrefixLm { get; } = backbone.Spec.Kind == BackboneKind.PrefixLm;
+    public bool PrefixLm { get; }
+
+    /// <summary>Whether it embeds tokens.</summary>
+    public bool HoldsEmbedding => _rowsIn is null;
 
     /// <summary>Keys and values, one a layer.</summary>
     public PagedKv[] Kv { get; set; } = [];
-
-    /// <summary>The type of rows between layers.</summary>
-    public DType ActivationType
-    {
-        get
-        {
-            using var scope = new TensorScope();
-            return backbone.Embed(Tensor.Zeros([1], DType.I32, Device)).DType;
-        }
-    }
 
     /// <summary>Copies a block of all layers.</summary>
     public void CopyBlock(int source, int target)
@@ -35,36 +45,73 @@ internal sealed unsafe class CudaNetwork(IBackbone backbone, CudaSampler sampler
         }
     }
 
+    /// <summary>Brings rows [T, HiddenSize] of the shard before to the GPU; they may be reused when it returns.</summary>
+    public void TakeRows(Tensor rows)
+    {
+        using Tensor place = _rowsIn!.Slice(0, 0, rows.Size(0));
+        place.CopyFrom(rows);
+    }
+
+    /// <summary>Waits for the step and writes its rows to <paramref name="rows"/> in the host's memory.</summary>
+    public void GiveRows(Tensor rows)
+    {
+        using Tensor place = _rowsOut!.Slice(0, 0, rows.Size(0));
+        rows.CopyFrom(place);
+    }
+
     /// <summary>Queues a step. Call it outside of any tensor scope.</summary>
     /// <param name="stream">The thread's stream.</param>
     /// <param name="layout">Where its numbers are.</param>
     /// <param name="words">The step's buffer.</param>
-    /// <param name="outputs">Where tokens go.</param>
+    /// <param name="outputs">Where tokens go; null where none are sampled.</param>
     /// <param name="media">Puts features in their places.</param>
-    public void Run(CudaStream stream, in StepLayout layout, Tensor words, SampleOutputs outputs, MediaPlacement media = default)
+    public void Run(CudaStream stream, in StepLayout layout, Tensor words, SampleOutputs? outputs, MediaPlacement media = default)
     {
         using var scope = new TensorScope(recycle: true);
-        int* numbers = (int*)words.Data;
-        Tensor ids = Tensor.Empty([layout.Rows], DType.I32, Device);
-        sampler.GatherTokens(stream, numbers + layout.Ids, ids, layout.Rows);
+        Tensor hidden = _rowsIn?.Slice(0, 0, layout.Rows).To(_backbone.Spec.ActivationType) ?? Embed(stream, layout, words, media);
         BackboneStep step = new() { Batch = BatchOf(layout, words), Kv = Kv };
-        Tensor hidden = backbone.Embed(ids);
-        media.Place(hidden);
-        hidden = backbone.Forward(hidden, step, 0, backbone.Spec.LayerCount);
-        if (layout.JobCount == 0)
+        hidden = _backbone.Forward(hidden, step, _backbone.Spec.FirstLayer, _backbone.Spec.EndLayer);
+        if (_rowsOut is not null)
         {
-            return;
+            _rowsOut.Slice(0, 0, layout.Rows).CopyFrom(hidden);
         }
+        else if (layout.JobCount > 0)
+        {
+            Sample(stream, layout, words, hidden, outputs!);
+        }
+    }
+
+    /// <summary>Frees keys and values, and the rows' buffers.</summary>
+    public void Dispose()
+    {
+        Array.ForEach(Kv, kv => kv.Dispose());
+        _rowsIn?.Dispose();
+        _rowsOut?.Dispose();
+    }
+
+    // A shard that does not sample is told every token.
+    private Tensor Embed(CudaStream stream, in StepLayout layout, Tensor words, MediaPlacement media)
+    {
+        Tensor ids = Part(words, layout.Ids, layout.Rows);
+        if (_sampler is not null)
+        {
+            ids = Tensor.Empty([layout.Rows], DType.I32, Device);
+            _sampler.GatherTokens(stream, (int*)words.Data + layout.Ids, ids, layout.Rows);
+        }
+        Tensor hidden = _backbone.Embed(ids);
+        media.Place(hidden);
+        return hidden;
+    }
+
+    private void Sample(CudaStream stream, in StepLayout layout, Tensor words, Tensor hidden, SampleOutputs outputs)
+    {
         if (layout.SampledCount != layout.Rows)
         {
             hidden = hidden.IndexSelect(0, Part(words, layout.Sampled, layout.SampledCount));
         }
-        Tensor logits = backbone.Logits(backbone.Finish(hidden));
-        sampler.Sample(stream, logits, words, layout.Jobs, layout.JobCount, outputs);
+        Tensor logits = _backbone.Logits(_backbone.Finish(hidden));
+        _sampler!.Sample(stream, logits, words, layout.Jobs, layout.JobCount, outputs);
     }
-
-    /// <summary>Frees keys and values.</summary>
-    public void Dispose() => Array.ForEach(Kv, kv => kv.Dispose());
 
     private static PagedBatch BatchOf(in StepLayout layout, Tensor words) => new()
     {

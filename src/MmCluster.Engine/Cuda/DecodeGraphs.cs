@@ -12,18 +12,18 @@ internal sealed class DecodeGraphs : IDisposable
 {
     private readonly CudaStream _stream;
     private readonly StepBuffer _steps;
-    private readonly SampleOutputs _outputs;
+    private readonly SampleOutputs? _outputs;
     private readonly CudaMemoryPool _pool;
     private readonly Entry[] _entries;
     private readonly int _capacity;
 
     /// <summary>Records the graphs, largest first.</summary>
     public DecodeGraphs(
-        CudaContext context, CudaStream stream, CudaNetwork network, Device device, ExecutorDescription description, SampleOutputs outputs, int depth)
+        CudaContext context, CudaStream stream, CudaNetwork network, ExecutorDescription description, SampleOutputs? outputs, int depth)
     {
         _stream = stream;
         _outputs = outputs;
-        _steps = new StepBuffer(context, device, depth);
+        _steps = new StepBuffer(context, network.Device, depth);
         _pool = context.Allocator.CreatePool();
         int width = ((description.MaxModelLength + PagedKv.BlockSize - 1) / PagedKv.BlockSize + 7) & ~7;
         int[] sizes = [.. Sizes(description.MaxSlots)];

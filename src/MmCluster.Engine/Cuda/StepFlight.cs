@@ -29,22 +29,22 @@ internal sealed unsafe class StepFlight(CudaContext context, int maxTop) : IDisp
     public void Fail(int slot, MmException error) => _failures.Add(new SlotFailure(slot, error));
 
     /// <summary>Fetches what the step samples, behind what is on the stream.</summary>
-    public void Fetch(CudaStream stream, SampleOutputs outputs)
+    public void Fetch(CudaStream stream, SampleOutputs? outputs)
     {
-        bool logprobs = false;
-        foreach (Job job in _jobs)
+        if (outputs is null)
         {
-            logprobs |= job.Slot.Start.Sampling.Logprobs is not null;
+            _jobs.Clear(); // another shard samples them
         }
-        _rows = outputs.Rows;
-        long bytes = outputs.Bytes(logprobs);
-        if (_results is null || _results.Bytes < bytes)
+        else if (_jobs.Count > 0)
         {
-            _results?.Dispose();
-            _results = new PinnedBuffer(context, bytes);
-        }
-        if (_jobs.Count > 0)
-        {
+            bool logprobs = WantsLogprobs();
+            _rows = outputs.Rows;
+            long bytes = outputs.Bytes(logprobs);
+            if (_results is null || _results.Bytes < bytes)
+            {
+                _results?.Dispose();
+                _results = new PinnedBuffer(context, bytes);
+            }
             outputs.Download(stream, _results, logprobs);
         }
         _done.Record(stream);
@@ -69,6 +69,18 @@ internal sealed unsafe class StepFlight(CudaContext context, int maxTop) : IDisp
     {
         _done.Dispose();
         _results?.Dispose();
+    }
+
+    private bool WantsLogprobs()
+    {
+        foreach (Job job in _jobs)
+        {
+            if (job.Slot.Start.Sampling.Logprobs is not null)
+            {
+                return true;
+            }
+        }
+        return false;
     }
 
     private void Collect(in Job job, int count, StepResult result)

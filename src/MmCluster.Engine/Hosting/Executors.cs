@@ -25,6 +25,7 @@ public static class Executors
     public static IModelShard CreateShard(IBackbone backbone, Device device, ExecutorOptions options) => device.Kind switch
     {
         "cpu" => new CpuShard(backbone, options),
-        _ => throw new NotSupportedException($"there are no pipeline shards on {device}; known: cpu"),
+        "cuda" => new CudaShard(backbone, device, options),
+        _ => throw new NotSupportedException($"there are no pipeline shards on {device}; known: cpu, cuda"),
     };
 }

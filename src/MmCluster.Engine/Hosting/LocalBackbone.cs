@@ -32,6 +32,7 @@ public sealed class LocalBackbone : IDisposable
             {
                 LoadedModel shard = LoadedModel.Load(first.Folder, options with
                 {
+                    Device = DeviceOf(options.Device, i),
                     Shard = LayerRange.Part(i, shards),
                     Components = component => component.Kind == ComponentKind.Backbone,
                 }, first.Card);
@@ -50,7 +51,17 @@ public sealed class LocalBackbone : IDisposable
     /// <summary>An executor over all of it; <paramref name="options"/> are the sizes of all shards together.</summary>
     public IModelExecutor CreateExecutor(Device device, ExecutorOptions options) => _parts.Count == 1
         ? Executors.Create(_parts[0], device, options)
-        : LocalPipeline.Create([.. _parts.Select(part => Executors.CreateShard(part, device, options.ForShard(part.Spec.HeldLayers, part.Spec.LayerCount)))]);
+        : LocalPipeline.Create([.. _parts.Select((part, i) => Executors.CreateShard(part, DeviceOf(device, i), ForShard(options, device, part.Spec)))]);
+
+    // Shards go to the GPUs from the first one on, in turn.
+    private static Device DeviceOf(Device first, int shard) => first.IsCpu ? first : Device.Cuda((first.Index + shard) % Device.CudaCount);
+
+    // A GPU of its own has all of its memory for its shard.
+    private ExecutorOptions ForShard(ExecutorOptions options, Device device, BackboneSpec spec)
+    {
+        ExecutorOptions part = options.ForShard(spec.HeldLayers, spec.LayerCount);
+        return device.IsCpu || _parts.Count > Device.CudaCount ? part : part with { GpuMemoryUtilization = options.GpuMemoryUtilization };
+    }
 
     /// <summary>Frees the shards behind the first; call it when the executor is gone.</summary>
     public void Dispose() => _behind.ForEach(model => model.Dispose());

@@ -1,3 +1,5 @@
+using MmCluster.Tensors;
+
 namespace MmCluster.Models.Backbones;
 
 /// <summary>What an executor must know of a backbone.</summary>
@@ -24,6 +26,9 @@ public sealed record BackboneSpec(
 
     /// <summary>One past the last layer that this instance holds.</summary>
     public int EndLayer { get; init; } = LayerCount;
+
+    /// <summary>The type of rows between layers.</summary>
+    public DType ActivationType { get; init; } = DType.F32;
 
     /// <summary>How requests feed the network.</summary>
     public BackboneKind Kind { get; init; } = BackboneKind.CausalLm;

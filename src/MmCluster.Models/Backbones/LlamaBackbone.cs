@@ -39,6 +39,7 @@ public sealed class LlamaBackbone : IBackbone
         Spec = new BackboneSpec(config.VocabularySize, config.HiddenSize, config.HiddenSize, config.HiddenSize, config.LayerCount,
             config.KvHeads, config.HeadDim, config.MaxLength)
         {
+            ActivationType = weights.Options.ActivationType,
             FirstLayer = shard.First,
             EndLayer = shard.End,
         };

@@ -53,6 +53,7 @@ public sealed class OptBackbone : IBackbone
         Spec = new BackboneSpec(config.VocabularySize, config.EmbeddingSize, config.HiddenSize, config.EmbeddingSize, config.LayerCount,
             config.Heads, config.HiddenSize / config.Heads, config.MaxLength)
         {
+            ActivationType = weights.Options.ActivationType,
             FirstLayer = shard.First,
             EndLayer = shard.End,
         };

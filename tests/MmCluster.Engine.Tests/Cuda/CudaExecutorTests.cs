@@ -42,6 +42,21 @@ public sealed class CudaExecutorTests
         }
     }
 
+    [Theory]
+    [InlineData(2)]
+    [InlineData(3)]
+    public async Task Pipeline_shards_say_what_one_stage_says(int shards)
+    {
+        Assert.SkipWhen(CudaContext.Count == 0, "no GPU");
+        using TinyFolder folder = TinyFolder.Llama(heads: 3, kvHeads: 3);
+        int[][] expected = await AnswersAsync(folder, new ExecutorOptions(), Device.Cpu, 64);
+        int[][] answers = await AnswersAsync(folder, new ExecutorOptions { KvCacheBytes = 64L << 20 }, Device.Cuda(0), 64, shards);
+        for (int i = 0; i < expected.Length; i++)
+        {
+            Assert.Equal(expected[i], answers[i]);
+        }
+    }
+
     [Fact]
     public async Task Pictures_are_encoded_where_the_model_is()
     {
@@ -51,12 +66,13 @@ public sealed class CudaExecutorTests
         Assert.Equal(expected, await ChatsAsync(folder, Device.Cuda(0)));
     }
 
-    private static async Task<int[][]> AnswersAsync(TinyFolder folder, ExecutorOptions executor, Device device, int maxTokens)
+    private static async Task<int[][]> AnswersAsync(TinyFolder folder, ExecutorOptions executor, Device device, int maxTokens, int shards = 1)
     {
         await using LocalModel model = LocalModel.Load(folder.Path, new LocalModelOptions
         {
             Load = new LoadOptions { Backbone = DType.F32, Device = device },
             Executor = executor,
+            PipelineShards = shards,
             Engine = new EngineOptions { MaxNumSeqs = 11, MaxNumBatchedTokens = maxTokens },
         });
         return await Task.WhenAll(Enumerable.Range(0, 24).Select(i => AnswerAsync(model, i)));

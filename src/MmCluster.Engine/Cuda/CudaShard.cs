@@ -1,0 +1,76 @@
+using MmCluster.Engine.Pipeline;
+using MmCluster.Models.Backbones;
+using MmCluster.Tensors;
+using MmCluster.Tensors.Cuda;
+
+namespace MmCluster.Engine.Cuda;
+
+/// <summary>Layers of one backbone on a GPU, as a pipeline shard: rows come from and go to the host's memory, a step is done when <see cref="Run"/> returns.</summary>
+public sealed class CudaShard : IModelShard
+{
+    private readonly CudaStage _stage;
+    private readonly StepFlight _flight;
+
+    /// <summary>
+    /// Creates a shard over the layers that <paramref name="backbone"/> holds, whose weights are on <paramref name="device"/>; it stays the caller's and must outlive
+    /// the shard.
+    /// </summary>
+    /// <exception cref="ArgumentException">The options leave no room for one block.</exception>
+    /// <exception cref="NotSupportedException">A network that cannot be cut, or attends to a second memory.</exception>
+    public CudaShard(IBackbone backbone, Device device, ExecutorOptions options)
+    {
+        Spec = backbone.Spec;
+        _stage = new CudaStage(backbone, device, options, depth: 1);
+        _flight = _stage.CreateFlight();
+    }
+
+    /// <inheritdoc/>
+    public BackboneSpec Spec { get; }
+
+    /// <inheritdoc/>
+    public ExecutorDescription Describe() => _stage.Description;
+
+    /// <inheritdoc/>
+    public void Run(in StepPlan plan, Tensor? input, Tensor? output, StepResult result)
+    {
+        using CudaContext.StreamScope current = _stage.Context.Use(_stage.Stream);
+        if (input is not null)
+        {
+            _stage.Network.TakeRows(input);
+        }
+        _stage.Launch(plan, _flight);
+        if (plan.Chunks.Length > 0)
+        {
+            if (output is not null)
+            {
+                _stage.Network.GiveRows(output);
+            }
+            _flight.Collect(result);
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Append(StepResult sampled)
+    {
+        foreach (SampledChunk chunk in sampled.Chunks)
+        {
+            if (_stage[chunk.Slot] is { } slot && slot.StartedAt <= sampled.Step)
+            {
+                for (int i = 0; i < chunk.TokenCount; i++)
+                {
+                    slot.Append(sampled.Tokens[chunk.TokenOffset + i].Id);
+                }
+            }
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Reset() => _stage.Reset();
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        _stage.Dispose();
+        _flight.Dispose();
+    }
+}

@@ -1,0 +1,215 @@
+using MmCluster.Engine.Cpu;
+using MmCluster.Models.Backbones;
+using MmCluster.Tensors;
+using MmCluster.Tensors.Cuda;
+
+namespace MmCluster.Engine.Cuda;
+
+/// <summary>
+/// The layers of a backbone that one GPU has, with their keys and values, their slots and their stream: what an executor and a pipeline shard have in common. Prompts
+/// and mixed steps are launched kernel by kernel; steps of one token a sequence replay a CUDA graph. Not thread-safe: one caller.
+/// </summary>
+internal sealed class CudaStage : IDisposable
+{
+    private readonly CudaSampler? _sampler;
+    private readonly CpuSlot?[] _slots;
+    private readonly StepBuffer _steps;
+    private readonly SampleOutputs? _outputs;
+    private readonly DecodeGraphs? _graphs;
+    private SampleOutputs? _manyOutputs;
+
+    /// <summary>Takes the memory that is left for the KV cache, and records graphs.</summary>
+    /// <param name="backbone">The layers; their weights are on <paramref name="device"/>.</param>
+    /// <param name="device">The GPU.</param>
+    /// <param name="options">Sizes.</param>
+    /// <param name="depth">Steps in flight at most.</param>
+    /// <exception cref="ArgumentException">The options leave no room for one block.</exception>
+    /// <exception cref="NotSupportedException">A network that attends to a second memory.</exception>
+    public CudaStage(IBackbone backbone, Device device, ExecutorOptions options, int depth)
+    {
+        if (backbone is ICrossBackbone)
+        {
+            throw new NotSupportedException($"cuda executor: backbones of kind {backbone.Spec.Kind} run on the processor only so far");
+        }
+        Context = CudaContext.Get(device.Index);
+        Context.Deterministic = options.Deterministic;
+        Context.Synchronize(); // weights came on other streams
+        Stream = new CudaStream(Context, highPriority: true);
+        using CudaContext.StreamScope current = Context.Use(Stream);
+        _steps = new StepBuffer(Context, device, depth);
+        _slots = new CpuSlot?[options.MaxSlots];
+        if (backbone.Spec.HoldsHead)
+        {
+            _sampler = new CudaSampler(Context, device, options.MaxSlots, backbone.Spec.VocabularySize);
+            _outputs = new SampleOutputs(device, options.MaxSlots, _sampler.MaxTop);
+        }
+        Network = new CudaNetwork(backbone, _sampler, device, options.MaxBatchedTokens);
+        CudaCapacity capacity = new(Context, Network, backbone.Spec, options);
+        Description = capacity.Measure(_outputs);
+        Network.Kv = capacity.CreateKv(Description.BlockCount);
+        _graphs = options.EnforceEager ? null : new DecodeGraphs(Context, Stream, Network, Description, _outputs, depth);
+        Stream.Synchronize();
+    }
+
+    public CudaContext Context { get; }
+
+    public CudaStream Stream { get; }
+
+    public CudaNetwork Network { get; }
+
+    /// <summary>What it can hold, as one that answers every step at once.</summary>
+    public ExecutorDescription Description { get; }
+
+    /// <summary>Bytes of GPU memory by purpose.</summary>
+    public CudaMemoryUse Memory => new(Description.BlockBytes * Description.BlockCount, _graphs?.Bytes ?? 0);
+
+    /// <summary>A flight for its steps.</summary>
+    public StepFlight CreateFlight() => new(Context, _sampler?.MaxTop ?? 0);
+
+    /// <summary>The sequence in a slot, or null.</summary>
+    public CpuSlot? this[int slot] => _slots[slot];
+
+    /// <summary>Drops all slots.</summary>
+    public void Reset() => Array.Clear(_slots);
+
+    /// <summary>Queues a plan: slots, copies, and its chunks if it has any. The calling thread's stream is the stage's.</summary>
+    public void Launch(in StepPlan plan, StepFlight flight)
+    {
+        Apply(plan);
+        flight.Begin(plan.Step);
+        if (plan.Chunks.Length == 0)
+        {
+            LaunchStarts(plan);
+        }
+        else if (_graphs is null || !_graphs.TryRun(plan, _slots, flight))
+        {
+            LaunchEagerly(plan, flight);
+        }
+    }
+
+    public void Dispose()
+    {
+        using (Context.Use(Stream))
+        {
+            Stream.Synchronize();
+            _graphs?.Dispose();
+            Network.Dispose();
+            _sampler?.Dispose();
+            _steps.Dispose();
+            _outputs?.Dispose();
+            _manyOutputs?.Dispose();
+        }
+        Stream.Dispose();
+    }
+
+    private void Apply(in StepPlan plan)
+    {
+        foreach (int slot in plan.Ends.Span)
+        {
+            _slots[slot] = null;
+            _sampler?.Release(slot);
+        }
+        foreach (SlotStart start in plan.Starts.Span)
+        {
+            if (_slots[start.Slot] is not null)
+            {
+                throw new InvalidOperationException($"slot {start.Slot} is in use");
+            }
+            _slots[start.Slot] = new CpuSlot(start, plan.Step, Network.HoldsEmbedding ? Description.MaxModelLength : 0);
+        }
+        foreach (BlockCopy copy in plan.Copies.Span)
+        {
+            Network.CopyBlock(copy.Source, copy.Target);
+        }
+        foreach (ref readonly SlotChunk chunk in plan.Chunks.Span)
+        {
+            CpuSlot slot = _slots[chunk.Slot] ?? throw new InvalidOperationException($"slot {chunk.Slot} is empty");
+            slot.AddBlocks(plan.Blocks.Span.Slice(chunk.BlockOffset, chunk.BlockCount));
+        }
+    }
+
+    private void LaunchEagerly(in StepPlan plan, StepFlight flight)
+    {
+        StepLayout layout = StepWriter.Layout(plan, _slots, Network.PrefixLm, least: 1);
+        int starts = layout.Words + StepWriter.TailWords(plan);
+        int words = starts + StartWords(plan);
+        Span<int> buffer = _steps.Begin(words);
+        StepWriter.Write(plan, _slots, layout, Network.PrefixLm, buffer, flight);
+        WriteStarts(plan, buffer, starts);
+        _steps.Upload(Stream, words);
+        BeginSlots(plan, starts);
+        SampleOutputs? outputs = OutputsFor(layout.SampledCount);
+        Network.Run(Stream, layout, _steps.Words, outputs, new MediaPlacement(plan, _slots, flight, Stream));
+        flight.Fetch(Stream, outputs);
+    }
+
+    private void LaunchStarts(in StepPlan plan)
+    {
+        int words = StartWords(plan);
+        if (words > 0)
+        {
+            WriteStarts(plan, _steps.Begin(words), 0);
+            _steps.Upload(Stream, words);
+            BeginSlots(plan, 0);
+        }
+    }
+
+    // Speculation samples several rows a sequence; there may be more of them than slots.
+    private SampleOutputs? OutputsFor(int rows)
+    {
+        if (_outputs is null || rows <= _outputs.Rows)
+        {
+            return _outputs;
+        }
+        if (_manyOutputs is null || _manyOutputs.Rows < rows)
+        {
+            _manyOutputs?.Dispose();
+            _manyOutputs = new SampleOutputs(Network.Device, 2 * rows, _sampler!.MaxTop);
+        }
+        return _manyOutputs;
+    }
+
+    private int StartWords(in StepPlan plan)
+    {
+        if (_sampler is null)
+        {
+            return 0;
+        }
+        int words = plan.Starts.Length;
+        foreach (SlotStart start in plan.Starts.Span)
+        {
+            words += CudaSampler.StartWords(start);
+        }
+        return words;
+    }
+
+    // Offsets of the starts, then the starts.
+    private void WriteStarts(in StepPlan plan, Span<int> words, int at)
+    {
+        if (_sampler is null)
+        {
+            return;
+        }
+        int next = at + plan.Starts.Length;
+        foreach (SlotStart start in plan.Starts.Span)
+        {
+            words[at++] = next;
+            int length = CudaSampler.StartWords(start);
+            _sampler.WriteStart(start, words.Slice(next, length));
+            next += length;
+        }
+    }
+
+    private void BeginSlots(in StepPlan plan, int offsets)
+    {
+        if (plan.Starts.Length > 0)
+        {
+            _sampler?.Begin(Stream, _steps.Words, offsets, plan.Starts.Length);
+        }
+    }
+}
+
+/// <summary>GPU memory of an executor.</summary>
+/// <param name="KvCacheBytes">Keys and values.</param>
+/// <param name="GraphBytes">CUDA graphs and what they work on.</param>
+public readonly record struct CudaMemoryUse(long KvCacheBytes, long GraphBytes);
