@@ -41,7 +41,7 @@ public sealed class CudaExecutor : IModelExecutor
     public CudaMemoryUse Memory => _stage.Memory;
 
     /// <inheritdoc/>
-    public ExecutorDescription Describe() => _stage.Description with { PipelineDepth = Depth };
+    public ExecutorDescription Describe() => _stage.Description with { PipelineDepth = Depth, RunsAhead = true };
 
     /// <inheritdoc/>
     public void Execute(in StepPlan plan, StepResult result)
