@@ -28,5 +28,5 @@ public sealed class DummyTokenizerTests
 
     [Fact]
     public void A_vocabulary_without_room_for_bytes_is_refused() =>
-        Assert.Throws<ArgumentException>(() => DummyTokenizer.Create(258, Special, "<s>", "</s>"));
+        Assert.Throws<ArgumentException>(() => DummyTokenizer.Create(257, Special, "<s>", "</s>"));
 }
