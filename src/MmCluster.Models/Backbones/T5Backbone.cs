@@ -56,7 +56,12 @@ public sealed class T5Backbone : ICrossBackbone
     public CrossSpec Cross { get; }
 
     /// <inheritdoc/>
-    public Tensor Embed(Tensor ids) => _embedding.Forward(ids);
+    /// <remarks>In F32 on every device, and so are the rows between layers: T5's grow by orders of magnitude, and its scores are not scaled.</remarks>
+    public Tensor Embed(Tensor ids)
+    {
+        using var scope = new TensorScope();
+        return scope.Keep(_embedding.Forward(ids).To(DType.F32));
+    }
 
     /// <inheritdoc/>
     public Tensor Encode(Tensor embeddings)

@@ -12,18 +12,18 @@ internal sealed class PagedSession : IDisposable
     private readonly Device _device;
 
     /// <param name="backbone">The network.</param>
-    /// <param name="options">Where it is, and in which format; on a GPU keys and values are kept in it too.</param>
+    /// <param name="device">Where it is.</param>
+    /// <param name="rows">The type of its rows; keys and values are kept in it too.</param>
     /// <param name="blocks">KV blocks a layer.</param>
     /// <param name="crossBlocks">KV blocks of the memory a cross layer.</param>
-    public PagedSession(IBackbone backbone, VerifyOptions options, int blocks, int crossBlocks = 0)
+    public PagedSession(IBackbone backbone, Device device, DType rows, int blocks, int crossBlocks = 0)
     {
-        _device = options.Device;
-        DType kept = _device.IsCpu ? DType.F32 : options.Matrices;
+        _device = device;
         _backbone = backbone;
         BackboneSpec spec = backbone.Spec;
-        _kv = [.. Enumerable.Range(0, spec.HeldLayers).Select(_ => new PagedKv(blocks, spec.KvHeads, spec.HeadDim, kept, _device))];
+        _kv = [.. Enumerable.Range(0, spec.HeldLayers).Select(_ => new PagedKv(blocks, spec.KvHeads, spec.HeadDim, rows, device))];
         _cross = backbone is ICrossBackbone { Cross: var cross }
-            ? [.. Enumerable.Range(0, cross.Layers).Select(_ => new PagedKv(crossBlocks, cross.KvHeads, cross.HeadDim, kept, _device))]
+            ? [.. Enumerable.Range(0, cross.Layers).Select(_ => new PagedKv(crossBlocks, cross.KvHeads, cross.HeadDim, rows, device))]
             : [];
     }
 

@@ -72,7 +72,7 @@ internal sealed unsafe partial class CudaBackend
             return;
         }
 
-        if (residual.DType == w.DType && TryMultiply(x, w, residual, adds: true))
+        if ((residual.DType == w.DType || residual.DType == DType.F32) && TryMultiply(x, w, residual, adds: true))
         {
             if (bias is not null)
             {
@@ -127,6 +127,11 @@ internal sealed unsafe partial class CudaBackend
             return TryMultiplyTiles(x, w, y, rows);
         }
 
+        if (x.DType == DType.F32 && w.DType != DType.F32)
+        {
+            return TryMultiplyWide(x, w, y, adds);
+        }
+
         using Tensor same = x.To(w.DType);
         if (y.DType == w.DType || y.DType == DType.F32)
         {
@@ -141,6 +146,20 @@ internal sealed unsafe partial class CudaBackend
 
         Copy(wide, y);
         return true;
+    }
+
+    // F32 rows keep their precision against a matrix of 16 bits: they are cut in two terms of its type, x = high + low.
+    private bool TryMultiplyWide(Tensor x, CudaMatrix w, Tensor y, bool adds)
+    {
+        using Tensor high = x.To(w.DType);
+        using Tensor rounded = high.To(DType.F32);
+        using Tensor rest = Tensor.Empty(x.Shape, DType.F32, x.Device);
+        Binary(BinaryOperation.Sub, x, rounded, rest);
+        using Tensor low = rest.To(w.DType);
+        int rows = (int)(y.ElementCount / w.Rows);
+        var shape = new MatmulShape(rows, w.Rows, w.Columns, RowStep(high), RowStep(y), w.DType, DType.F32, adds);
+        return _matmul.TryRun(shape, (nint)high.Data, w.Values, (nint)y.Data)
+            && _matmul.TryRun(shape with { XStep = RowStep(low), Adds = true }, (nint)low.Data, w.Values, (nint)y.Data);
     }
 
     // A matrix in blocks becomes floats of x's type, some of its rows at a time.

@@ -38,6 +38,18 @@ public sealed class GoldenVerifierTests : IDisposable
         Assert.True(result.Status == CaseStatus.Ok, result.Reason);
     }
 
+    [Theory]
+    [InlineData(Tensors.DType.F32)]
+    [InlineData(Tensors.DType.BF16)]
+    public void A_gpu_gives_what_the_reference_gives(Tensors.DType matrices)
+    {
+        Assert.SkipWhen(Tensors.Device.CudaCount == 0, "no NVIDIA GPU");
+        VerifyOptions options = new() { Matrices = matrices, Device = Tensors.Device.Cuda(0) };
+        CaseResult[] results = [.. GoldenVerifier.Verify(Path.Combine(Repository.Root, "tests", "goldens"), options)];
+        Assert.All(results, result => Assert.True(result.Status != CaseStatus.Fail, $"{result.Name}: {result.Reason}"));
+        Assert.Contains(results, result => result.Status == CaseStatus.Ok);
+    }
+
     [Fact]
     public void Logits_are_scaled_where_the_configuration_says_so()
     {
