@@ -27,7 +27,7 @@ public sealed record BackboneSpec(
     /// <summary>One past the last layer that this instance holds.</summary>
     public int EndLayer { get; init; } = LayerCount;
 
-    /// <summary>The type of rows between layers.</summary>
+    /// <summary>The type of rows between layers; keys and values are kept in it unless somebody asks for another.</summary>
     public DType ActivationType { get; init; } = DType.F32;
 
     /// <summary>How requests feed the network.</summary>

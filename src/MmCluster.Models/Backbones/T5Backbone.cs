@@ -43,7 +43,6 @@ public sealed class T5Backbone : ICrossBackbone
         Spec = new BackboneSpec(config.VocabularySize, config.Width, config.Width, config.Width, config.DecoderLayers,
             config.Heads, config.HeadDim, config.MaxLength)
         {
-            ActivationType = weights.Options.ActivationType,
             Kind = BackboneKind.EncoderDecoder,
         };
         Cross = new CrossSpec(config.DecoderLayers, config.Heads, config.HeadDim, config.MaxLength);

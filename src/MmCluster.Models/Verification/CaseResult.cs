@@ -33,9 +33,6 @@ public sealed record VerifyOptions
     /// <summary>Where networks run.</summary>
     public Tensors.Device Device { get; init; } = Tensors.Device.Cpu;
 
-    /// <summary>The type of rows between layers.</summary>
-    internal Tensors.DType ActivationType => Device.IsCpu ? Tensors.DType.F32 : Matrices;
-
     /// <summary>Largest relative error that is accepted: DESIGN 8.</summary>
     public double Tolerance => Matrices == Tensors.DType.F32 ? 1e-4 : 2e-2;
 

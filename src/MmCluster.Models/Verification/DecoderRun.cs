@@ -66,7 +66,7 @@ internal sealed class DecoderRun : IGoldenRun
         return scope.Keep(work());
     }
 
-    private Tensor Finish(Tensor state) => _backbone.Finish(state.To(_options.Device).To(_options.ActivationType));
+    private Tensor Finish(Tensor state) => _backbone.Finish(state.To(_options.Device).To(Spec.ActivationType));
 
     private Tensor Logits(Tensor state) => _backbone.Logits(Finish(state)).Reshape(Rows, Columns, Spec.VocabularySize);
 
@@ -84,7 +84,7 @@ internal sealed class DecoderRun : IGoldenRun
     {
         using var scope = new TensorScope();
         RaggedRows rows = new(Rows, Columns, _mask, _backbone is OptBackbone);
-        using PagedSession session = new(_backbone, _options.Device, _options.ActivationType, rows.Blocks);
+        using PagedSession session = new(_backbone, _options.Device, rows.Blocks);
         int[] ids = [.. rows.Tokens.Select(token => _ids[token.Row, token.Column])];
         Tensor hidden = _media.Embed(_backbone, ids, rows.Tokens);
         PagedBatch batch = rows.Batch();
@@ -101,7 +101,7 @@ internal sealed class DecoderRun : IGoldenRun
         int[] columns = [.. Enumerable.Range(0, Columns).Where(column => _mask is null || _mask[0, column] != 0)];
         List<int> ids = [.. columns.Select(column => _ids[0, column])];
         int generated = length - Columns;
-        using PagedSession session = new(_backbone, _options.Device, _options.ActivationType, PagedSession.BlocksFor(ids.Count + generated));
+        using PagedSession session = new(_backbone, _options.Device, PagedSession.BlocksFor(ids.Count + generated));
         int computed = 0;
         for (int i = 0; i < generated; i++)
         {

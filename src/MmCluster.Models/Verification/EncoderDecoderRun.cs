@@ -57,7 +57,7 @@ internal sealed class EncoderDecoderRun : IGoldenRun
         _model.Dispose();
     }
 
-    private Tensor Finish(Tensor state) => _backbone.Finish(state.To(_options.Device));
+    private Tensor Finish(Tensor state) => _backbone.Finish(state.To(_options.Device).To(Spec.ActivationType));
 
     private static Tensor Compute(Func<Tensor> work)
     {
@@ -88,7 +88,7 @@ internal sealed class EncoderDecoderRun : IGoldenRun
         using var scope = new TensorScope();
         int memoryBlocks = PagedSession.BlocksFor(_ids.GetLength(1));
         RaggedRows rows = new(Rows, decoderIds.GetLength(1), _decoderMask, positionsSkipPadding: false);
-        using PagedSession session = new(_backbone, _options.Device, DType.F32, rows.Blocks, memoryBlocks * Rows);
+        using PagedSession session = new(_backbone, _options.Device, rows.Blocks, memoryBlocks * Rows);
         Tensor encoded = Encode();
         int[] lengths = [.. Enumerable.Range(0, Rows).Select(row => AppendMemory(session, encoded, row, memoryBlocks))];
         Tensor hidden = _backbone.Embed(Tensor.From([.. rows.Tokens.Select(token => decoderIds[token.Row, token.Column])], [rows.Tokens.Count]));
@@ -124,7 +124,7 @@ internal sealed class EncoderDecoderRun : IGoldenRun
         int start = _model.SpecialTokens.DecoderStart ?? throw new InvalidDataException($"{_model.Folder}: no decoder_start_token_id");
         int memoryBlocks = PagedSession.BlocksFor(_ids.GetLength(1));
         List<int> ids = [start];
-        using PagedSession session = new(_backbone, _options.Device, DType.F32, PagedSession.BlocksFor(length), memoryBlocks);
+        using PagedSession session = new(_backbone, _options.Device, PagedSession.BlocksFor(length), memoryBlocks);
         int memoryLength;
         using (new TensorScope())
         {

@@ -13,17 +13,16 @@ internal sealed class PagedSession : IDisposable
 
     /// <param name="backbone">The network.</param>
     /// <param name="device">Where it is.</param>
-    /// <param name="rows">The type of its rows; keys and values are kept in it too.</param>
     /// <param name="blocks">KV blocks a layer.</param>
     /// <param name="crossBlocks">KV blocks of the memory a cross layer.</param>
-    public PagedSession(IBackbone backbone, Device device, DType rows, int blocks, int crossBlocks = 0)
+    public PagedSession(IBackbone backbone, Device device, int blocks, int crossBlocks = 0)
     {
         _device = device;
         _backbone = backbone;
         BackboneSpec spec = backbone.Spec;
-        _kv = [.. Enumerable.Range(0, spec.HeldLayers).Select(_ => new PagedKv(blocks, spec.KvHeads, spec.HeadDim, rows, device))];
+        _kv = [.. Enumerable.Range(0, spec.HeldLayers).Select(_ => new PagedKv(blocks, spec.KvHeads, spec.HeadDim, spec.ActivationType, device))];
         _cross = backbone is ICrossBackbone { Cross: var cross }
-            ? [.. Enumerable.Range(0, cross.Layers).Select(_ => new PagedKv(crossBlocks, cross.KvHeads, cross.HeadDim, rows, device))]
+            ? [.. Enumerable.Range(0, cross.Layers).Select(_ => new PagedKv(crossBlocks, cross.KvHeads, cross.HeadDim, spec.ActivationType, device))]
             : [];
     }
 
