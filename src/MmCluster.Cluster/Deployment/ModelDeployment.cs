@@ -117,4 +117,8 @@ public sealed record EngineLimits
     /// <summary>Draft tokens a step by prompt lookup. Default 0, off.</summary>
     [Id(7)]
     public int SpeculativeTokens { get; init; }
+
+    /// <summary>How keys and values are kept: F32, F16, BF16 or Q8_0, as the device allows; null takes the device's default.</summary>
+    [Id(8)]
+    public DType? KvCacheDtype { get; init; }
 }

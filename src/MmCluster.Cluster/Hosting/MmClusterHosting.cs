@@ -3,7 +3,12 @@ using System.Net;
 using System.Net.Sockets;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
+using MmCluster.Cluster.Grains;
 using MmCluster.Cluster.LocalStorage;
+using MmCluster.Cluster.Nodes;
+using MmCluster.Cluster.Placement;
+using MmCluster.Cluster.Sources;
+using MmCluster.Cluster.Stages;
 using MmCluster.Cluster.TensorLink;
 using Orleans.Configuration;
 using Orleans.Runtime.MembershipService.SiloMetadata;
@@ -19,7 +24,10 @@ public static class MmClusterHosting
     // DESIGN 5: no grain call lasts longer.
     private static readonly TimeSpan CallTimeout = TimeSpan.FromSeconds(10);
 
-    /// <summary>Makes the silo a node that runs stages, unless its role is <see cref="MmSiloOptions.GatewayRole"/>.</summary>
+    /// <summary>
+    /// Makes the silo a node that runs stages, unless its role is <see cref="MmSiloOptions.GatewayRole"/>. Its host has an <see cref="IModelCluster"/> too, which begins
+    /// to follow the cluster when it is first asked for: ask when the host has started.
+    /// </summary>
     public static ISiloBuilder AddMmSilo(this ISiloBuilder builder, MmSiloOptions options)
     {
         builder.Configure<ClusterMembershipOptions>(membership =>
@@ -44,9 +52,21 @@ public static class MmClusterHosting
         {
             builder.AddLocalFolderGrainStorage(Path.Combine(state, "state"));
         }
-        builder.UseSiloMetadata(MetadataOf(options));
+        NodeName name = new(options.Name ?? $"{Environment.MachineName}-{Environment.ProcessId.ToString(CultureInfo.InvariantCulture)}");
+        builder.UseSiloMetadata(MetadataOf(options, name));
+        builder.AddPlacementDirector<StagePlacementStrategy, StagePlacementDirector>();
+        builder.AddPlacementDirector<NodePlacementStrategy, NodePlacementDirector>();
+        builder.AddStartupTask(WakeAsync);
         builder.Services.AddSingleton(options);
+        builder.Services.AddSingleton(name);
         builder.Services.AddProcess(options);
+        builder.Services.AddSingleton<ClusterView>();
+        builder.Services.AddSingleton<StageLoader>();
+        builder.Services.AddSingleton(provider => new NodeLedger(CapacitiesOf(options), provider.GetRequiredService<TimeProvider>()));
+        builder.Services.AddSingleton(provider => new StageHost(
+            provider.GetRequiredService<NodeLedger>(),
+            provider.GetRequiredService<StageLoader>(),
+            provider.GetRequiredService<ILocalSiloDetails>().SiloAddress.ToParsableString()));
         return builder;
     }
 
@@ -63,18 +83,32 @@ public static class MmClusterHosting
         return builder;
     }
 
+    // Brings the deployed models up, as after a restart of every process. The catalog does it when it comes up itself.
+    private static Task WakeAsync(IServiceProvider services, CancellationToken cancellationToken)
+    {
+        _ = services.GetRequiredService<IGrainFactory>().GetGrain<ICatalogGrain>(ICatalogGrain.Key).ListAsync(0);
+        return Task.CompletedTask;
+    }
+
+    private static Dictionary<string, long> CapacitiesOf(MmSiloOptions options) => new()
+    {
+        ["cpu"] = options.Role == MmSiloOptions.GatewayRole ? 0 : options.MemoryBytes ?? GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / 10 * 8,
+    };
+
     private static void AddProcess(this IServiceCollection services, MmProcessOptions options)
     {
         services.TryAddSingleton(TimeProvider.System);
         services.TryAddSingleton(options);
+        services.TryAddSingleton<ModelSource>();
+        services.TryAddSingleton<IModelCluster, ModelCluster>();
         services.TryAddSingleton(provider => new TensorLinkEndpoint(LinkOptions.Of(options), provider.GetRequiredService<TimeProvider>()));
     }
 
     private static void SetIds(ClusterOptions cluster, MmProcessOptions options) => (cluster.ClusterId, cluster.ServiceId) = (options.ClusterId, options.ClusterId);
 
-    private static Dictionary<string, string> MetadataOf(MmSiloOptions options) => new()
+    private static Dictionary<string, string> MetadataOf(MmSiloOptions options, NodeName name) => new()
     {
-        [NodeMetadata.Name] = options.Name ?? $"{Environment.MachineName}-{Environment.ProcessId.ToString(CultureInfo.InvariantCulture)}",
+        [NodeMetadata.Name] = name.Name,
         [NodeMetadata.Role] = options.Role,
         [NodeMetadata.Zone] = options.Zone,
         // GPUs are counted here when a stage can run on one.

@@ -1,12 +1,9 @@
-using System.Collections.Immutable;
-using System.Text.Json;
 using MmCluster.Engine.Encoders;
 using MmCluster.Models;
 using MmCluster.Models.Cards;
 using MmCluster.Models.Catalog;
 using MmCluster.Models.Prompts;
 using MmCluster.Tokenizers;
-using MmCluster.Tokenizers.Config;
 
 namespace MmCluster.Engine.Hosting;
 
@@ -20,21 +17,17 @@ public sealed class LocalModel : IAsyncDisposable
     private readonly LocalBackbone _backbone;
     private readonly Engine _engine;
     private readonly EngineHost _host;
-    private readonly PromptBuilder? _prompts;
+    private readonly ModelPrompts _prompts;
     private readonly MediaIntake[] _intakes;
-    private readonly TimeProvider _time;
 
     private LocalModel(LoadedModel model, LocalBackbone backbone, Tokenizer? tokenizer, LocalModelOptions options)
     {
         (_model, _backbone) = (model, backbone);
-        _time = options.Time;
-        Tokenizer = tokenizer;
-        _prompts = tokenizer is null ? null : new PromptBuilder(model.Card, tokenizer, model.SpecialTokens);
+        _prompts = new ModelPrompts(model.Folder, model.Card, tokenizer, model.SpecialTokens, options.Time);
         _intakes = [.. model.Paths.Select(path => new MediaIntake(model, path, options.Encoders, options.Load.Device))];
-        IReadOnlyList<int> eos = model.SpecialTokens.Eos.Count > 0 ? model.SpecialTokens.Eos : tokenizer?.EosId is { } end ? [end] : [];
         EngineOptions engine = options.Engine with
         {
-            EosTokenIds = eos,
+            EosTokenIds = _prompts.Eos,
             Vocabulary = tokenizer is null ? null : new TokenizerVocabulary(tokenizer),
         };
         IModelExecutor executor = backbone.CreateExecutor(options.Load.Device, options.Executor with
@@ -45,7 +38,6 @@ public sealed class LocalModel : IAsyncDisposable
         });
         _engine = new Engine(executor, engine, options.Time);
         _host = new EngineHost(_engine);
-        DefaultSampling = SamplingOf(model.Folder);
     }
 
     /// <summary>The model's topology.</summary>
@@ -55,7 +47,7 @@ public sealed class LocalModel : IAsyncDisposable
     public string Folder => _model.Folder;
 
     /// <summary>Its tokenizer; null when the folder has none, and prompts are token ids then.</summary>
-    public Tokenizer? Tokenizer { get; }
+    public Tokenizer? Tokenizer => _prompts.Tokenizer;
 
     /// <summary>Width of the logits.</summary>
     public int VocabularySize => _engine.Model.VocabularySize;
@@ -64,7 +56,7 @@ public sealed class LocalModel : IAsyncDisposable
     public int MaxLength => _engine.MaxLength;
 
     /// <summary>Sampling where a caller leaves it open, from generation_config.json.</summary>
-    public SamplingParameters DefaultSampling { get; }
+    public SamplingParameters DefaultSampling => _prompts.DefaultSampling;
 
     /// <summary>Counters of the engine.</summary>
     public EngineStatistics Statistics => _engine.Statistics;
@@ -168,74 +160,18 @@ public sealed class LocalModel : IAsyncDisposable
 
     private EngineRequest Prepare(ModelRequest request, List<EncoderLease> leases)
     {
-        IReadOnlyList<PromptPiece> prompt = request.Input switch
-        {
-            ModelInput.Tokens tokens => [new PromptPiece.Tokens(tokens.Ids)],
-            ModelInput.Text text => [new PromptPiece.Tokens(Prompts.Completion(text.Prompt))],
-            ModelInput.Chat chat => Converse(chat, $"{request.Tenant}\0{request.CacheSalt}", leases),
-            _ => throw new System.Diagnostics.UnreachableException($"no prompt for a {request.Input.GetType().Name}"),
-        };
-        SamplingParameters sampling = request.Sampling;
+        string salt = $"{request.Tenant}\0{request.CacheSalt}";
         return new EngineRequest
         {
             Id = request.Id,
-            Prompt = prompt,
+            Prompt = _prompts.Pieces(request.Input, (place, item) => Open(place, item, salt, leases)),
             DecoderPrompt = _engine.Model.Kind == DecoderKind.EncoderDecoder ? new[] { _model.SpecialTokens.DecoderStart ?? 0 } : default,
-            Sampling = request.Input is ModelInput.Chat
-                ? sampling with { Stop = [.. sampling.Stop, .. Prompts.Stop.Except(sampling.Stop)] }
-                : sampling,
+            Sampling = _prompts.Sampling(request),
             Tenant = request.Tenant,
             CacheSalt = request.CacheSalt,
             Priority = request.Priority,
             Deadline = request.Deadline,
         };
-    }
-
-    private PromptBuilder Prompts => _prompts ?? throw new MmException(
-        MmErrorCode.InvalidArgument, $"{Folder}: no tokenizer (tokenizer.json or tokenizer.model): give token ids as the prompt")
-    {
-        Param = "prompt",
-    };
-
-    private List<PromptPiece> Converse(ModelInput.Chat chat, string salt, List<EncoderLease> leases)
-    {
-        List<MediaItem> items = [];
-        ChatMessage[] messages = [.. chat.Turns.Select(turn => new ChatMessage(turn.Role, [.. turn.Parts.Select(part => PartOf(part, items))]) { Raw = turn.Raw })];
-        IReadOnlyList<PromptSegment> segments;
-        try
-        {
-            segments = Prompts.Chat(messages, new ChatTemplateInput
-            {
-                Messages = default,
-                Tools = chat.Tools,
-                AddGenerationPrompt = true,
-                Variables = chat.TemplateArguments is { ValueKind: JsonValueKind.Object } more
-                    ? more.EnumerateObject().ToImmutableDictionary(property => property.Name, property => property.Value)
-                    : ImmutableDictionary<string, JsonElement>.Empty,
-                Time = _time,
-            });
-        }
-        catch (Exception error) when (error is ArgumentException or InvalidDataException or NotSupportedException)
-        {
-            throw new MmException(MmErrorCode.InvalidArgument, error.Message, error) { Param = "messages" };
-        }
-        return [.. segments.Select(segment => segment switch
-        {
-            PromptSegment.Tokens tokens => (PromptPiece)new PromptPiece.Tokens(tokens.Ids),
-            PromptSegment.Media media => Open(media, items[media.Index], salt, leases),
-            _ => throw new System.Diagnostics.UnreachableException(),
-        })];
-    }
-
-    private static MmCluster.Models.Prompts.ChatPart PartOf(ChatPart part, List<MediaItem> items)
-    {
-        if (part is ChatPart.Text text)
-        {
-            return new MmCluster.Models.Prompts.ChatPart.Text(text.Value);
-        }
-        MediaItem item = ((ChatPart.Media)part).Item;
-        items.Add(item);
-        return new MmCluster.Models.Prompts.ChatPart.Media(item.Modality, items.Count - 1);
     }
 
     private PromptPiece.Media Open(PromptSegment.Media place, MediaItem item, string salt, List<EncoderLease> leases)
@@ -247,33 +183,6 @@ public sealed class LocalModel : IAsyncDisposable
         return new PromptPiece.Media(new MediaInput(key, intake.Positions, id, lease.Features));
     }
 
-    private static Tokenizer? TokenizerOf(LoadedModel model, LoadOptions options)
-    {
-        if (options.Format == LoadFormat.Dummy)
-        {
-            return DummyTokens.For(model);
-        }
-        try
-        {
-            return PromptBuilder.TokenizerOf(model.Folder, model.Card);
-        }
-        catch (FileNotFoundException)
-        {
-            // A checkpoint without tokenizer runs on token ids.
-            return null;
-        }
-    }
-
-    private static SamplingParameters SamplingOf(string folder)
-    {
-        GenerationConfig config = GenerationConfig.FromFolder(folder);
-        return new SamplingParameters
-        {
-            Temperature = config.DoSample == false ? 0 : (float)Math.Clamp(config.Temperature ?? 1, 0, 2),
-            TopK = config.TopK ?? 0,
-            TopP = config.TopP is { } p and > 0 ? (float)p : 1,
-            MinP = (float)(config.MinP ?? 0),
-            RepetitionPenalty = (float)(config.RepetitionPenalty ?? 1),
-        };
-    }
+    private static Tokenizer? TokenizerOf(LoadedModel model, LoadOptions options) =>
+        options.Format == LoadFormat.Dummy ? DummyTokens.For(model) : ModelPrompts.TokenizerOf(model.Folder, model.Card);
 }

@@ -1,8 +1,6 @@
-using System.Text;
 using MmCluster.Engine;
 using MmCluster.Engine.Hosting;
 using MmCluster.Engine.Simulation;
-using MmCluster.Models;
 
 namespace MmCluster.Gateway.Models;
 
@@ -12,8 +10,6 @@ namespace MmCluster.Gateway.Models;
 /// </summary>
 public sealed class SimulatedServedModel : IServedModel, IAsyncDisposable
 {
-    private const int FirstByteToken = 3;
-
     private readonly EngineHost _host;
 
     /// <summary>Starts the engine.</summary>
@@ -49,7 +45,7 @@ public sealed class SimulatedServedModel : IServedModel, IAsyncDisposable
         new EngineRequest
         {
             Id = request.Id,
-            Prompt = [new PromptPiece.Tokens(Tokens(request.Input))],
+            Prompt = [new PromptPiece.Tokens(BytePrompt.Of(request.Input))],
             Sampling = request.Sampling,
             Tenant = request.Tenant,
             CacheSalt = request.CacheSalt,
@@ -60,20 +56,4 @@ public sealed class SimulatedServedModel : IServedModel, IAsyncDisposable
 
     /// <summary>Stops the engine.</summary>
     public ValueTask DisposeAsync() => _host.DisposeAsync();
-
-    private static ReadOnlyMemory<int> Tokens(ModelInput input) => input switch
-    {
-        ModelInput.Tokens tokens => tokens.Ids,
-        ModelInput.Text text => Bytes(text.Prompt),
-        ModelInput.Chat chat => Bytes(string.Join('\n', chat.Turns.SelectMany(turn => turn.Parts).Select(Text))),
-        _ => throw new ArgumentOutOfRangeException(nameof(input)),
-    };
-
-    private static string Text(ChatPart part) => part is ChatPart.Text text
-        ? text.Value
-        : throw new MmException(MmErrorCode.InvalidArgument, "a simulated model takes text only");
-
-    private static int[] Bytes(string text) => text.Length == 0
-        ? throw new MmException(MmErrorCode.InvalidArgument, "the prompt is empty") { Param = "prompt" }
-        : [.. Encoding.UTF8.GetBytes(text).Select(value => FirstByteToken + value)];
 }

@@ -17,7 +17,8 @@ public sealed record SpecialTokenIds
     /// <summary>The placeholder id at whose places features stand, or null.</summary>
     public int? Media { get; init; }
 
-    internal static SpecialTokenIds Read(string folder, ModelConfig config)
+    /// <summary>Reads the ids of a folder whose config.json is <paramref name="config"/>.</summary>
+    public static SpecialTokenIds Read(string folder, ModelConfig config)
     {
         string file = Path.Combine(folder, "generation_config.json");
         ModelConfig? generation = File.Exists(file) ? ModelConfig.Read(file) : null;

@@ -1,0 +1,211 @@
+using Microsoft.Extensions.Logging;
+using MmCluster.Cluster.Deployment;
+using MmCluster.Cluster.Placement;
+using MmCluster.Cluster.Sources;
+using MmCluster.Cluster.Status;
+using MmCluster.Cluster.Wire;
+using MmCluster.Models;
+using Orleans.Concurrency;
+
+namespace MmCluster.Cluster.Grains;
+
+/// <summary>
+/// Keeps what runs of a model as it should be: it looks at the nodes every now and then and at once when told, has a <see cref="ModelPlanner"/> decide, and
+/// carries the plan out. It may die at any moment: the next activation reads the state and looks again.
+/// </summary>
+[GrainType("mm.model"), KeepAlive, Reentrant]
+internal sealed partial class ModelGrain(
+    ModelSource source, ClusterView cluster, TimeProvider time, ILogger<ModelGrain> logger) : Grain<ModelState>, IModelGrain
+{
+    private static readonly TimeSpan Hurry = TimeSpan.FromMilliseconds(200);
+    private static readonly TimeSpan Calm = TimeSpan.FromSeconds(1);
+
+    private readonly LongPoll _poll = new(time);
+    private readonly long _firstVersion = time.GetUtcNow().UtcTicks;
+    private ModelRoutes? _routes;
+    private ModelPlan? _plan;
+    private PlanRunner? _runner;
+    private IGrainTimer? _timer;
+    private string? _problem;
+    private long _changes;
+    private bool _looking;
+    private bool _lookAgain;
+
+    private string Name => this.GetPrimaryKeyString();
+
+    private ModelRoutes Routes => _routes ?? Publish(_plan);
+
+    public override Task OnActivateAsync(CancellationToken cancellationToken)
+    {
+        _runner = new PlanRunner(GrainFactory, Name, time);
+        _timer = this.RegisterGrainTimer(LookAsync, new GrainTimerCreationOptions(TimeSpan.Zero, Calm) { Interleave = true });
+        return Task.CompletedTask;
+    }
+
+    public async Task DeployAsync(ModelDeployment deployment)
+    {
+        deployment.Check();
+        if (State.Deployment is null)
+        {
+            State.Created = time.GetUtcNow();
+        }
+        State.Deployment = deployment;
+        await WriteStateAsync();
+        await GrainFactory.GetGrain<ICatalogGrain>(ICatalogGrain.Key).AddAsync(Name);
+        LookSoon();
+    }
+
+    public async Task RemoveAsync()
+    {
+        State.Deployment = null;
+        State.Serving = null;
+        State.Scaled.Clear();
+        await WriteStateAsync();
+        await GrainFactory.GetGrain<ICatalogGrain>(ICatalogGrain.Key).RemoveAsync(Name);
+        LookSoon();
+    }
+
+    public async Task<int> ScaleAsync(string component, int replicas)
+    {
+        ModelDeployment deployment = State.Deployment ?? throw new MmException(MmErrorCode.NotFound, $"the model '{Name}' is not deployed") { Param = "model" };
+        ComponentDeployment said = deployment.Component(component);
+        ModelStages stages = await Task.Run(() => source.StagesOf(deployment));
+        if (component != ModelDeployment.BackboneComponent && stages.Encoders.All(encoder => encoder.Component != component))
+        {
+            string known = string.Join(", ", stages.Encoders.Select(encoder => encoder.Component).Prepend(ModelDeployment.BackboneComponent));
+            throw new MmException(MmErrorCode.NotFound, $"'{Name}' has no component '{component}'; it has: {known}") { Param = "component" };
+        }
+        if (replicas < said.MinReplicas || replicas > (said.MaxReplicas ?? 1024))
+        {
+            string range = $"between {said.MinReplicas} and {said.MaxReplicas ?? 1024}";
+            throw new MmException(MmErrorCode.InvalidArgument, $"{replicas} replicas of '{component}' are not {range}") { Param = "replicas" };
+        }
+        int before = Desire(deployment, stages).Replicas(component);
+        State.Scaled[component] = replicas;
+        await WriteStateAsync();
+        LookSoon();
+        return before;
+    }
+
+    public async Task<ModelRoutes> RoutesAsync(long known)
+    {
+        if (_routes is null)
+        {
+            await LookAsync();
+        }
+        if (Routes.Version == known)
+        {
+            await _poll.WaitAsync();
+        }
+        return Routes;
+    }
+
+    public Task<ModelStatus> StatusAsync() => Task.FromResult(new ModelStatus(
+        Name,
+        State.Deployment is { } deployment ? ModelSource.RevisionOf(deployment) : "",
+        _plan?.ServingRevision,
+        _plan?.Components ?? [],
+        _problem));
+
+    /// <summary>One round: look, decide, act. Rounds never overlap; one that is asked for meanwhile follows.</summary>
+    public async Task LookAsync()
+    {
+        if (_looking)
+        {
+            _lookAgain = true;
+            return;
+        }
+        _looking = true;
+        try
+        {
+            do
+            {
+                _lookAgain = false;
+                await LookOnceAsync();
+            }
+            while (_lookAgain);
+        }
+        catch (Exception error)
+        {
+            _problem = error.Message;
+            LogFailed(error, Name);
+            Publish(_plan);
+        }
+        finally
+        {
+            _looking = false;
+        }
+        TimeSpan next = _plan is { IsSettled: true } && (State.Deployment is not null || _plan.IsGone) ? Calm : Hurry;
+        _timer?.Change(next, next);
+        if (_plan is { IsGone: true } && State.Deployment is null)
+        {
+            DeactivateOnIdle();
+        }
+    }
+
+    private async Task LookOnceAsync()
+    {
+        IReadOnlyList<NodeView> nodes = await cluster.ViewAsync(GrainFactory);
+        ModelDeployment? deployment = State.Deployment;
+        // Weights are hashed here: not on the grain's turn.
+        ModelStages? stages = deployment is null ? null : await Task.Run(() => source.StagesOf(deployment));
+        ModelPlan plan = ModelPlanner.Plan(Name, Desire(deployment, stages), nodes);
+        if (deployment is not null && deployment != State.Serving && plan.ServingRevision == ModelSource.RevisionOf(deployment))
+        {
+            State.Serving = deployment;
+            await WriteStateAsync();
+        }
+        _plan = plan;
+        _problem = plan.Problem;
+        Publish(plan);
+        await _runner!.RunAsync(plan.Actions);
+    }
+
+    private ModelDesire Desire(ModelDeployment? deployment, ModelStages? stages) => new(
+        deployment,
+        deployment is null ? "" : ModelSource.RevisionOf(deployment),
+        stages,
+        State.Serving is { } serving ? ModelSource.RevisionOf(serving) : null,
+        State.Scaled);
+
+    // Routes have a new version only when something in them is new, so that gateways sleep while nothing happens.
+    private ModelRoutes Publish(ModelPlan? plan)
+    {
+        ModelDeployment? serving = State.Deployment is { } wanted && ModelSource.RevisionOf(wanted) == plan?.ServingRevision ? wanted : State.Serving;
+        ModelRoutes routes = new()
+        {
+            Version = _firstVersion + _changes,
+            Model = Name,
+            Revision = plan?.ServingRevision ?? "",
+            Deployment = plan?.ServingRevision is null ? null : serving,
+            Created = State.Created,
+            Facts = plan?.Facts,
+            Backbones = plan?.Backbones ?? [],
+            Encoders = plan?.Encoders ?? [],
+            Problem = _problem,
+            Removed = State.Deployment is null,
+        };
+        if (_routes is null || !routes.HasSameRoutes(_routes))
+        {
+            _changes++;
+            _routes = routes with { Version = _firstVersion + _changes };
+            _poll.Change();
+        }
+        return _routes;
+    }
+
+    private void LookSoon()
+    {
+        if (_looking)
+        {
+            _lookAgain = true;
+        }
+        else
+        {
+            _timer?.Change(TimeSpan.Zero, Hurry);
+        }
+    }
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Model {Model} could not be looked after; it is tried again.")]
+    private partial void LogFailed(Exception error, string model);
+}

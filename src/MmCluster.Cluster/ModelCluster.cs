@@ -1,0 +1,239 @@
+using System.Collections.Concurrent;
+using System.Runtime.CompilerServices;
+using MmCluster.Cluster.Deployment;
+using MmCluster.Cluster.Grains;
+using MmCluster.Cluster.Routing;
+using MmCluster.Cluster.Sources;
+using MmCluster.Cluster.Status;
+using MmCluster.Cluster.TensorLink;
+using MmCluster.Cluster.Wire;
+using MmCluster.Engine;
+using MmCluster.Engine.Hosting;
+using MmCluster.Models;
+
+namespace MmCluster.Cluster;
+
+/// <summary>The cluster through grains and the tensor link of this process.</summary>
+internal sealed class ModelCluster : IModelCluster, IAsyncDisposable
+{
+    private static readonly TimeSpan RetryPause = TimeSpan.FromMilliseconds(300);
+
+    private readonly IGrainFactory _grains;
+    private readonly TensorLinkEndpoint _link;
+    private readonly ModelSource _source;
+    private readonly TimeProvider _time;
+    private readonly CallContext _context;
+    private readonly ConcurrentDictionary<string, RoutedModel> _routed = [];
+    private readonly ConcurrentDictionary<string, ReplicaStream> _streams = [];
+    private readonly ConcurrentDictionary<string, bool> _ids = [];
+    private readonly CancellationTokenSource _stop = new();
+    private readonly TaskCompletionSource _connected = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly Lock _gate = new();
+    private volatile IReadOnlyList<ClusterModel> _models = [];
+    private int _sessions;
+    private bool _disposed;
+
+    /// <summary>Begins to follow the cluster.</summary>
+    public ModelCluster(IGrainFactory grains, TensorLinkEndpoint link, ModelSource source, TimeProvider time)
+    {
+        (_grains, _link, _source, _time) = (grains, link, source, time);
+        _context = new CallContext(grains, link, time);
+        CancellationToken stop = _stop.Token;
+        _ = Task.Run(() => WatchAsync(stop), CancellationToken.None);
+    }
+
+    public IReadOnlyList<ClusterModel> Models => _models;
+
+    public Task ConnectedAsync(CancellationToken cancellationToken) => _connected.Task.WaitAsync(cancellationToken);
+
+    public async IAsyncEnumerable<SequenceOutput> GenerateAsync(string model, ModelRequest request, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        (RoutedModel routed, RoutedRevision revision) = Find(model);
+        if (!_ids.TryAdd(request.Id, true))
+        {
+            throw new MmException(MmErrorCode.AlreadyExists, $"a request with id '{request.Id}' is in flight");
+        }
+        try
+        {
+            var call = new GenerationCall(routed, revision, request, _context);
+            await foreach (SequenceOutput entry in call.RunAsync(cancellationToken))
+            {
+                yield return entry;
+            }
+        }
+        finally
+        {
+            _ids.TryRemove(request.Id, out _);
+        }
+    }
+
+    public async Task<PulledTensor> EncodeAsync(string model, MediaItem media, CancellationToken cancellationToken)
+    {
+        (RoutedModel routed, RoutedRevision revision) = Find(model);
+        PreparedMedia prepared = revision.Front.Prepare(media, revision.Routes);
+        string lease = $"{_context.Gateway}/encode-{_context.NextHandle()}";
+        TensorRef bytes = _link.Publish(lease, [media.Bytes.Length], Tensors.DType.U8, prepared.Key, target => media.Bytes.Span.CopyTo(target.AsSpan<byte>()));
+        var call = new MediaCall(routed, revision.Routes.Revision, prepared, 0, lease, bytes);
+        try
+        {
+            await call.AdmitAsync();
+            TensorRef features = await call.Features.WaitAsync(cancellationToken);
+            return await _link.PullAsync(features, cancellationToken);
+        }
+        catch (Exception error) when (Failures.TellsOfLoss(error))
+        {
+            throw Failures.From(error);
+        }
+        finally
+        {
+            call.Release();
+            _link.Release(lease);
+            _context.ReleaseAt(call.Encoder is { } encoder ? [encoder] : [], lease);
+        }
+    }
+
+    public Task DeployAsync(ModelDeployment deployment, CancellationToken cancellationToken)
+    {
+        deployment.Check();
+        return _grains.GetGrain<IModelGrain>(deployment.Name).DeployAsync(deployment).WaitAsync(cancellationToken);
+    }
+
+    public Task RemoveAsync(string model, CancellationToken cancellationToken) =>
+        _grains.GetGrain<IModelGrain>(model).RemoveAsync().WaitAsync(cancellationToken);
+
+    public Task<int> ScaleAsync(string model, string component, int replicas, CancellationToken cancellationToken) =>
+        _grains.GetGrain<IModelGrain>(model).ScaleAsync(component, replicas).WaitAsync(cancellationToken);
+
+    public async IAsyncEnumerable<DrainProgress> DrainAsync(string node, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        NodeStatus target = (await StatusAsync(cancellationToken)).Nodes.FirstOrDefault(known => known.Name == node || known.Address == node)
+            ?? throw new MmException(MmErrorCode.NotFound, $"there is no node '{node}'") { Param = "node" };
+        await _grains.GetGrain<INodeGrain>(target.Address).DrainAsync().WaitAsync(cancellationToken);
+        await Task.WhenAll(Models.Select(model => _grains.GetGrain<IModelGrain>(model.Name).LookAsync())).WaitAsync(cancellationToken);
+        while (true)
+        {
+            StageStatus[] left = [.. (await StatusAsync(cancellationToken)).Stages.Where(stage => stage.Node == target.Address)];
+            yield return new DrainProgress(left.Sum(stage => stage.Load.QueueUsed), left.Length, left.Length == 0);
+            if (left.Length == 0)
+            {
+                yield break;
+            }
+            await Task.Delay(RetryPause, _time, cancellationToken);
+        }
+    }
+
+    public async Task<ClusterStatus> StatusAsync(CancellationToken cancellationToken)
+    {
+        NodeView[] nodes = await _grains.GetGrain<ICatalogGrain>(ICatalogGrain.Key).NodesAsync().WaitAsync(cancellationToken);
+        CatalogList catalog = await _grains.GetGrain<ICatalogGrain>(ICatalogGrain.Key).ListAsync(0).WaitAsync(cancellationToken);
+        ModelStatus[] models = await Task.WhenAll(catalog.Models.Select(model => _grains.GetGrain<IModelGrain>(model).StatusAsync())).WaitAsync(cancellationToken);
+        return new ClusterStatus([.. nodes.Select(node => node.Status)], models, [.. nodes.SelectMany(node => node.Stages).Select(stage => stage.Status)]);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (Interlocked.Exchange(ref _disposed, true))
+        {
+            return;
+        }
+        await _stop.CancelAsync();
+        foreach (RoutedModel model in _routed.Values)
+        {
+            model.Dispose();
+        }
+        foreach (ReplicaStream stream in _streams.Values)
+        {
+            stream.Dispose();
+        }
+        await _context.DisposeAsync();
+        _stop.Dispose();
+    }
+
+    private (RoutedModel Model, RoutedRevision Revision) Find(string model)
+    {
+        if (!_routed.TryGetValue(model, out RoutedModel? routed))
+        {
+            throw new MmException(MmErrorCode.NotFound, $"the model '{model}' is not deployed; deployed are: {string.Join(", ", Models.Select(known => known.Name))}") { Param = "model" };
+        }
+        return routed.Current is { } revision
+            ? (routed, revision)
+            : throw new MmException(MmErrorCode.Unavailable, $"the model '{model}' is not ready{(routed.Snapshot?.Problem is { } problem ? $": {problem}" : "; it is being loaded")}")
+            {
+                RetryAfter = TimeSpan.FromSeconds(1),
+            };
+    }
+
+    private async Task WatchAsync(CancellationToken stop)
+    {
+        long version = 0;
+        while (!stop.IsCancellationRequested)
+        {
+            try
+            {
+                CatalogList catalog = await _grains.GetGrain<ICatalogGrain>(ICatalogGrain.Key).ListAsync(version);
+                version = catalog.Version;
+                Follow(catalog.Models);
+                await RefreshConnectedAsync(catalog.Models);
+            }
+            catch (Exception)
+            {
+                // The catalog's silo may have died, or no silo is up yet.
+                await Task.Delay(RetryPause, _time, stop);
+            }
+        }
+    }
+
+    private void Follow(string[] models)
+    {
+        foreach (string model in models)
+        {
+            _routed.GetOrAdd(model, name => new RoutedModel(name, _grains, _source, _time, StreamOf, Refresh));
+        }
+        foreach (string gone in _routed.Keys.Except(models).ToArray())
+        {
+            if (_routed.TryRemove(gone, out RoutedModel? model))
+            {
+                model.Dispose();
+            }
+        }
+        Refresh();
+    }
+
+    // Models is filled once every known model has been heard of.
+    private async Task RefreshConnectedAsync(string[] models)
+    {
+        while (!_connected.Task.IsCompleted && models.Any(model => _routed.TryGetValue(model, out RoutedModel? routed) && routed.Snapshot is null))
+        {
+            await Task.Delay(TimeSpan.FromMilliseconds(20), _time);
+        }
+        _connected.TrySetResult();
+    }
+
+    private void Refresh()
+    {
+        lock (_gate)
+        {
+            _models = [.. _routed.Values.Select(model => model.Snapshot).OfType<ClusterModel>().OrderBy(model => model.Name, StringComparer.Ordinal)];
+        }
+    }
+
+    private ReplicaStream StreamOf(string key)
+    {
+        while (true)
+        {
+            if (_streams.TryGetValue(key, out ReplicaStream? known) && !known.Ended.IsCompleted)
+            {
+                return known;
+            }
+            lock (_gate)
+            {
+                if (_streams.TryGetValue(key, out ReplicaStream? other) && !other.Ended.IsCompleted)
+                {
+                    return other;
+                }
+                // A stream of its own number: what an earlier one missed is not asked for again.
+                _streams[key] = new ReplicaStream(_grains, key, $"{_context.Gateway}.{Interlocked.Increment(ref _sessions)}", _time);
+            }
+        }
+    }
+}

@@ -1,0 +1,245 @@
+using System.Runtime.CompilerServices;
+using MmCluster.Cluster.TensorLink;
+using MmCluster.Cluster.Wire;
+using MmCluster.Engine;
+using MmCluster.Engine.Hosting;
+using MmCluster.Models;
+
+namespace MmCluster.Cluster.Routing;
+
+/// <summary>
+/// One request over its whole life: media to encoders and the prompt to a backbone at once, features from the ones to the other, entries to the client; another
+/// replica where one is lost, and everything let go at the end.
+/// </summary>
+internal sealed class GenerationCall(RoutedModel model, RoutedRevision revision, ModelRequest request, CallContext context)
+{
+    private const int MostReplays = 2;
+
+    // How long a replay waits for a replica to come up.
+    private static readonly TimeSpan ReplayPatience = TimeSpan.FromSeconds(60);
+
+    private readonly ChoiceProgress _progress = new(request.Sampling.Choices);
+    private readonly PreparedRequest _prepared = revision.Front.Prepare(request, revision.Routes);
+    private readonly string _lease = $"{context.Gateway}/{request.Id}";
+    private MediaCall[] _media = [];
+    private ulong _affinity;
+    private ReplicaStream? _replica;
+    private Attempt? _attempt;
+
+    /// <summary>The name of its leases.</summary>
+    public string Lease => _lease;
+
+    /// <summary>Encoders that hold something for it.</summary>
+    public IEnumerable<string> Encoders => _media.Select(media => media.Encoder).OfType<string>().Distinct();
+
+    public async IAsyncEnumerable<SequenceOutput> RunAsync([EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        context.Enter(this);
+        try
+        {
+            await AdmitAsync(cancellationToken);
+            for (int replays = 0; _progress.Unfinished > 0;)
+            {
+                Attempt attempt = _attempt!;
+                MmException? failure = null;
+                while (failure is null && _progress.Unfinished > 0 && await attempt.Entries.WaitToReadAsync(cancellationToken))
+                {
+                    while (attempt.Entries.TryRead(out SequenceOutput entry))
+                    {
+                        failure = LossOf(entry);
+                        if (failure is not null)
+                        {
+                            break;
+                        }
+                        if (_progress.TryTake(entry))
+                        {
+                            yield return entry;
+                        }
+                    }
+                }
+                if (_progress.Unfinished == 0)
+                {
+                    break;
+                }
+                AttemptEnd end = failure is null ? attempt.End : AttemptEnd.Lost;
+                CloseAttempt(cancel: failure is null);
+                failure = end switch
+                {
+                    AttemptEnd.Failed => attempt.Error,
+                    AttemptEnd.Lost when ++replays > MostReplays => failure ?? new MmException(MmErrorCode.Unavailable, $"gave up after {MostReplays} lost replicas"),
+                    _ => await ReplayAsync(cancellationToken),
+                };
+                foreach (SequenceOutput last in failure is null ? [] : _progress.Fail(request.Id, failure))
+                {
+                    yield return last;
+                }
+            }
+        }
+        finally
+        {
+            CloseAttempt(cancel: _progress.Unfinished > 0);
+            Release();
+            context.Leave(this);
+        }
+    }
+
+    // A replica that goes down says so, and what is missing cannot be made up for: both are losses like any other.
+    private MmException? LossOf(in SequenceOutput entry) => entry.Error is { Retryable: true } lost ? lost
+        : _progress.IsBehind(entry) ? new MmException(MmErrorCode.Unavailable, $"entries of request '{request.Id}' were lost")
+        : null;
+
+    // Credits in graph order: the encoders', then the backbone's; whoever refuses ends the request before it has begun.
+    private async Task AdmitAsync(CancellationToken cancellationToken)
+    {
+        _affinity = Affinity.Of(_prepared.Prompt);
+        if (_prepared.Media.Count > 0)
+        {
+            _media = [.. _prepared.Media.Select((media, item) => new MediaCall(model, revision.Routes.Revision, media, item, _lease, Publish(media)))];
+            await Task.WhenAll(_media.Select(media => media.AdmitAsync()));
+            cancellationToken.ThrowIfCancellationRequested();
+        }
+        await SubmitAsync([]);
+    }
+
+    private TensorRef Publish(PreparedMedia media)
+    {
+        ReadOnlyMemory<byte> bytes = media.Item.Bytes;
+        return context.Link.Publish(_lease, [bytes.Length], Tensors.DType.U8, media.Key, target => bytes.Span.CopyTo(target.AsSpan<byte>()));
+    }
+
+    // On the best replica that takes it.
+    private async Task SubmitAsync(List<string> failed)
+    {
+        MmException? last = null;
+        while (true)
+        {
+            ReplicaStream replica;
+            try
+            {
+                replica = model.Backbone(revision.Routes.Revision, _affinity, failed);
+            }
+            catch (MmException) when (last is not null)
+            {
+                throw last;
+            }
+            var attempt = new Attempt(context.NextHandle(), request.Id, request.Sampling.Choices);
+            try
+            {
+                await replica.SubmitAsync(attempt, MessageOf(attempt, replica));
+                (_replica, _attempt) = (replica, attempt);
+                for (int item = 0; item < _media.Length; item++)
+                {
+                    _ = SupplyAsync(replica, attempt, item);
+                }
+                return;
+            }
+            catch (Exception error) when (Failures.IsRetryable(error))
+            {
+                model.Report(error);
+                last = Failures.From(error);
+                failed.Add(replica.Key);
+            }
+        }
+    }
+
+    private GenerationMessage MessageOf(Attempt attempt, ReplicaStream replica) => new()
+    {
+        Gateway = replica.Session,
+        Handle = attempt.Handle,
+        Request = request.Id,
+        Prompt = _prepared.Prompt,
+        DecoderPrompt = _prepared.DecoderPrompt,
+        Sampling = _prepared.Sampling,
+        Tenant = request.Tenant,
+        CacheSalt = request.CacheSalt,
+        Priority = request.Priority,
+        Deadline = request.Deadline,
+        Emitted = _progress.Emitted,
+    };
+
+    // Features from whichever encoder makes them to the attempt's replica. What was made but is gone is made again.
+    private async Task SupplyAsync(ReplicaStream replica, Attempt attempt, int item)
+    {
+        Task<TensorRef> features = _media[item].Features;
+        try
+        {
+            for (int tries = 0; ; tries++)
+            {
+                TensorRef made = await features;
+                try
+                {
+                    await replica.SupplyAsync(attempt, item, made);
+                    return;
+                }
+                catch (MmException error) when (error.Retryable && tries < MostReplays)
+                {
+                    features = _media[item].AgainAsync(features);
+                }
+            }
+        }
+        catch (Exception error) when (Failures.TellsOfLoss(error))
+        {
+            // The replica's: its stream tells, too.
+            model.Report(error);
+        }
+        catch (Exception error)
+        {
+            MmException failure = Failures.From(error);
+            attempt.Finish(AttemptEnd.Failed, failure);
+        }
+    }
+
+    /// <summary>Goes on behind what the client has seen, on a replica that is there or comes up in time; else says why not.</summary>
+    private async Task<MmException?> ReplayAsync(CancellationToken cancellationToken)
+    {
+        long start = context.Time.GetTimestamp();
+        while (true)
+        {
+            try
+            {
+                await SubmitAsync([]);
+                return null;
+            }
+            catch (MmException error) when (!error.Retryable)
+            {
+                return error;
+            }
+            catch (MmException error)
+            {
+                if (context.Time.GetElapsedTime(start) > ReplayPatience)
+                {
+                    return error;
+                }
+                if (request.Deadline <= context.Time.GetUtcNow())
+                {
+                    return new MmException(MmErrorCode.DeadlineExceeded, $"request '{request.Id}' reached its deadline");
+                }
+                model.LookSoon();
+                await model.WaitForNewRoutesAsync(TimeSpan.FromMilliseconds(500), cancellationToken);
+            }
+        }
+    }
+
+    private void CloseAttempt(bool cancel)
+    {
+        if (_attempt is { } attempt)
+        {
+            _replica!.Close(attempt, cancel);
+            _attempt = null;
+        }
+    }
+
+    private void Release()
+    {
+        if (_media.Length == 0)
+        {
+            return;
+        }
+        foreach (MediaCall media in _media)
+        {
+            media.Release();
+        }
+        context.Link.Release(_lease);
+        context.ReleaseAt(Encoders, _lease);
+    }
+}

@@ -1,0 +1,143 @@
+using MmCluster.Cluster.Grains;
+using MmCluster.Cluster.TensorLink;
+using MmCluster.Cluster.Wire;
+using MmCluster.Models;
+
+namespace MmCluster.Cluster.Routing;
+
+/// <summary>
+/// One media item's way through an encoder. Its bytes stay leased here until the request ends, so that a failed encoder is replaced by another without the client's help.
+/// </summary>
+internal sealed class MediaCall(RoutedModel model, string revision, PreparedMedia media, int item, string lease, TensorRef bytes)
+{
+    private const int MostTries = 3;
+
+    private readonly Lock _gate = new();
+    private Task<TensorRef>? _features;
+    private int _tries;
+    private string? _encoder;
+    private bool _released;
+
+    /// <summary>The encoder that has it, or null.</summary>
+    public string? Encoder
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _encoder;
+            }
+        }
+    }
+
+    /// <summary>The features, leased until the request is released.</summary>
+    public Task<TensorRef> Features
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _features ?? throw new InvalidOperationException("the item was not admitted");
+            }
+        }
+    }
+
+    /// <summary>Has an encoder take it in, trying others where one is full or gone.</summary>
+    /// <exception cref="MmException">Unavailable: none takes it.</exception>
+    public async Task AdmitAsync()
+    {
+        string encoder = await SubmitAsync([]);
+        lock (_gate)
+        {
+            _features = PollAsync(encoder);
+        }
+    }
+
+    /// <summary>The features of an earlier attempt are gone: has them made again.</summary>
+    public Task<TensorRef> AgainAsync(Task<TensorRef> gone)
+    {
+        lock (_gate)
+        {
+            // Whoever comes second shares the first one's new try.
+            return _features == gone ? _features = SubmitAndPollAsync() : _features!;
+        }
+    }
+
+    /// <summary>The request has ended.</summary>
+    public void Release()
+    {
+        lock (_gate)
+        {
+            _released = true;
+        }
+    }
+
+    private async Task<TensorRef> SubmitAndPollAsync() => await PollAsync(await SubmitAsync([]));
+
+    private async Task<TensorRef> PollAsync(string encoder)
+    {
+        List<string> failed = [];
+        while (true)
+        {
+            try
+            {
+                IEncoderGrain grain = model.Grains.GetGrain<IEncoderGrain>(encoder);
+                while (true)
+                {
+                    lock (_gate)
+                    {
+                        if (_released)
+                        {
+                            throw new MmException(MmErrorCode.Cancelled, "the request has ended");
+                        }
+                    }
+                    EncodeReply reply = await grain.ResultAsync(lease, item);
+                    if (reply.Features is { } features)
+                    {
+                        return features;
+                    }
+                }
+            }
+            catch (Exception error) when (Failures.IsRetryable(error) && Interlocked.Increment(ref _tries) < MostTries)
+            {
+                model.Report(error);
+                failed.Add(encoder);
+                encoder = await SubmitAsync(failed);
+            }
+        }
+    }
+
+    // The replica that is likely to have it cached first, then the others.
+    private async Task<string> SubmitAsync(IReadOnlyCollection<string> failed)
+    {
+        MmException? last = null;
+        EncoderRoute[] routes = model.Encoders(media);
+        foreach (EncoderRoute route in routes.OrderBy(route => failed.Contains(route.Key)))
+        {
+            try
+            {
+                await model.Grains.GetGrain<IEncoderGrain>(route.Key).SubmitAsync(new EncodeMessage
+                {
+                    Request = lease,
+                    Item = item,
+                    Model = model.Name,
+                    Revision = revision,
+                    Key = media.Key,
+                    Bytes = bytes,
+                    Name = media.Item.Name,
+                });
+                lock (_gate)
+                {
+                    _encoder = route.Key;
+                }
+                return route.Key;
+            }
+            catch (Exception error) when (Failures.IsRetryable(error))
+            {
+                model.Report(error);
+                last = Failures.From(error);
+            }
+        }
+        throw last ?? new MmException(MmErrorCode.Unavailable, $"no encoder of '{model.Name}' is ready") { RetryAfter = TimeSpan.FromSeconds(1) };
+    }
+}

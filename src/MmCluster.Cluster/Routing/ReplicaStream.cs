@@ -1,0 +1,165 @@
+using System.Collections.Concurrent;
+using MmCluster.Cluster.Grains;
+using MmCluster.Cluster.Wire;
+using MmCluster.Engine;
+using MmCluster.Models;
+
+namespace MmCluster.Cluster.Routing;
+
+/// <summary>
+/// The one long-lived stream between this gateway and a backbone replica: it sorts the batches of steps to the requests that wait for them, and asks again from
+/// the last number after a break. When that does not help, the replica is lost and its requests replay elsewhere.
+/// </summary>
+internal sealed class ReplicaStream : IDisposable
+{
+    private const int MessagesAhead = 32;
+
+    // Two tries behind a break: a silo that has been killed is not waited for.
+    private static readonly TimeSpan[] Pauses = [TimeSpan.FromMilliseconds(50), TimeSpan.FromMilliseconds(250)];
+
+    private readonly IBackboneGrain _grain;
+    private readonly string _session;
+    private readonly TimeProvider _time;
+    private readonly ConcurrentDictionary<long, Attempt> _attempts = [];
+    private readonly CancellationTokenSource _stop = new();
+    private int _load;
+
+    public ReplicaStream(IGrainFactory grains, string key, string session, TimeProvider time)
+    {
+        Key = key;
+        _grain = grains.GetGrain<IBackboneGrain>(key);
+        _session = session;
+        _time = time;
+        CancellationToken stop = _stop.Token;
+        Ended = Task.Run(() => ReadAsync(stop), CancellationToken.None);
+    }
+
+    public string Key { get; }
+
+    /// <summary>Completes when the replica is lost.</summary>
+    public Task Ended { get; }
+
+    /// <summary>Cost of this gateway's requests there.</summary>
+    public int Load => Volatile.Read(ref _load);
+
+    /// <summary>Submits <paramref name="message"/> as <paramref name="attempt"/>.</summary>
+    public async Task SubmitAsync(Attempt attempt, GenerationMessage message)
+    {
+        _attempts[attempt.Handle] = attempt;
+        Interlocked.Add(ref _load, attempt.Cost);
+        try
+        {
+            await _grain.SubmitAsync(message);
+            if (Ended.IsCompleted)
+            {
+                attempt.Finish(AttemptEnd.Lost);
+            }
+        }
+        catch
+        {
+            Forget(attempt);
+            throw;
+        }
+    }
+
+    /// <summary>Tells the replica where an item's features are; returns when it has them.</summary>
+    public Task SupplyAsync(Attempt attempt, int item, TensorLink.TensorRef features) => _grain.SupplyAsync(_session, attempt.Handle, item, features);
+
+    /// <summary>The session that submissions name.</summary>
+    public string Session => _session;
+
+    /// <summary>The request needs it no more; where it has not ended by itself, its work is freed.</summary>
+    public void Close(Attempt attempt, bool cancel)
+    {
+        Forget(attempt);
+        if (cancel && !Ended.IsCompleted)
+        {
+            _ = CancelAsync(attempt);
+        }
+    }
+
+    /// <summary>Ends the stream; the replica is lost to this gateway.</summary>
+    public void Dispose()
+    {
+        _stop.Cancel();
+        _stop.Dispose();
+    }
+
+    private void Forget(Attempt attempt)
+    {
+        if (_attempts.TryRemove(attempt.Handle, out _))
+        {
+            Interlocked.Add(ref _load, -attempt.Cost);
+        }
+    }
+
+    private async Task CancelAsync(Attempt attempt)
+    {
+        try
+        {
+            await _grain.CancelAsync(_session, [attempt.Handle]);
+        }
+        catch (Exception)
+        {
+            // Who does not hear of it is gone, or gives this gateway's session up when nobody reads it any more.
+        }
+    }
+
+    private async Task ReadAsync(CancellationToken stop)
+    {
+        long last = 0;
+        for (int failures = 0; failures <= Pauses.Length && !stop.IsCancellationRequested;)
+        {
+            try
+            {
+                await foreach (StepBatch batch in _grain.ReadAsync(_session, last, stop).WithBatchSize(MessagesAhead))
+                {
+                    failures = 0;
+                    Deliver(batch);
+                    last = batch.Number;
+                }
+                break; // the stage has ended
+            }
+            catch (Exception error) when (error is OperationCanceledException or StageNotPlacedException or MmException)
+            {
+                break;
+            }
+            catch (Exception)
+            {
+                if (failures < Pauses.Length)
+                {
+                    await Task.Delay(Pauses[failures], _time, CancellationToken.None);
+                }
+                failures++;
+            }
+        }
+        foreach (Attempt attempt in _attempts.Values)
+        {
+            attempt.Finish(AttemptEnd.Lost);
+        }
+    }
+
+    private void Deliver(StepBatch batch)
+    {
+        int offset = 0;
+        foreach (ref readonly TokenEntry entry in batch.Entries.AsSpan())
+        {
+            ReadOnlyMemory<int> ids = batch.Ids.AsMemory(offset, entry.Count);
+            offset += entry.Count;
+            if (!_attempts.TryGetValue(entry.Handle, out Attempt? attempt))
+            {
+                continue;
+            }
+            SequenceOutput output = new(attempt.Request, entry.Choice, entry.Sequence, ids, entry.Text ?? "", entry.Finish)
+            {
+                Usage = entry.Extra?.Usage,
+                Error = entry.Extra?.Error,
+                Logprobs = entry.Extra?.Logprobs is { } logprobs ? [.. logprobs.Select(list => list.ToLogprobs())] : null,
+            };
+            if (!attempt.Deliver(output))
+            {
+                _ = CancelAsync(attempt);
+            }
+        }
+    }
+}

@@ -1,0 +1,197 @@
+using MmCluster.Cluster.Grains;
+using MmCluster.Cluster.Sources;
+using MmCluster.Cluster.Wire;
+using MmCluster.Models;
+
+namespace MmCluster.Cluster.Routing;
+
+/// <summary>A revision that takes requests, with what this process needs to speak to it.</summary>
+internal sealed record RoutedRevision(ModelRoutes Routes, ModelFront Front);
+
+/// <summary>A model's routes in this process, kept up to date, and the choice among its replicas. Safe to call from any thread.</summary>
+internal sealed class RoutedModel : IDisposable
+{
+    // A replica that has the prefix is taken as long as it has not this much more to do than another.
+    private const int AffinitySlack = 8;
+
+    private static readonly TimeSpan RetryPause = TimeSpan.FromMilliseconds(300);
+
+    private readonly ModelSource _source;
+    private readonly TimeProvider _time;
+    private readonly Func<string, ReplicaStream> _streams;
+    private readonly Action _changed;
+    private readonly CancellationTokenSource _stop = new();
+    private volatile TaskCompletionSource _newRoutes = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private volatile RoutedRevision? _current;
+    private volatile ModelRoutes? _routes;
+    private long _lastReport;
+
+    public RoutedModel(string name, IGrainFactory grains, ModelSource source, TimeProvider time, Func<string, ReplicaStream> streams, Action changed)
+    {
+        Name = name;
+        Grains = grains;
+        _source = source;
+        _time = time;
+        _streams = streams;
+        _changed = changed;
+        CancellationToken stop = _stop.Token;
+        _ = Task.Run(() => WatchAsync(stop), CancellationToken.None);
+    }
+
+    public string Name { get; }
+
+    public IGrainFactory Grains { get; }
+
+    /// <summary>The revision that takes requests; null while none does or its files are not here.</summary>
+    public RoutedRevision? Current => _current;
+
+    /// <summary>What the model looks like from outside; null while it was not reached.</summary>
+    public ClusterModel? Snapshot { get; private set; }
+
+    /// <summary>Follows the model no more.</summary>
+    public void Dispose()
+    {
+        _stop.Cancel();
+        _stop.Dispose();
+    }
+
+    /// <summary>The backbone for a request: the one that is likely to have its prefix, unless others have much less to do.</summary>
+    /// <param name="revision">The revision that the request was prepared for.</param>
+    /// <param name="affinity">Of the request's beginning.</param>
+    /// <param name="failed">Replicas that did not take it.</param>
+    /// <exception cref="MmException">Unavailable: none is left.</exception>
+    public ReplicaStream Backbone(string revision, ulong affinity, IReadOnlyCollection<string> failed)
+    {
+        ModelRoutes? routes = _routes;
+        ReplicaStream? best = null;
+        ReplicaStream? least = null;
+        ulong bestRank = 0;
+        foreach (BackboneRoute route in routes is not null && routes.Revision == revision ? routes.Backbones : [])
+        {
+            if (failed.Contains(route.Key))
+            {
+                continue;
+            }
+            ReplicaStream stream = _streams(route.Key);
+            ulong rank = Affinity.Rank(affinity, route.Key);
+            if (best is null || rank > bestRank)
+            {
+                (best, bestRank) = (stream, rank);
+            }
+            least = least is null || stream.Load < least.Load ? stream : least;
+        }
+        return best is null
+            ? throw new MmException(MmErrorCode.Unavailable, $"no replica of '{Name}' is ready; try again later") { RetryAfter = TimeSpan.FromSeconds(1) }
+            : best.Load <= least!.Load + AffinitySlack ? best : least;
+    }
+
+    /// <summary>The encoders for an item, the one that is likely to have it cached first.</summary>
+    public EncoderRoute[] Encoders(PreparedMedia media) => [.. (_routes?.Encoders ?? [])
+        .Where(route => route.Component == media.Component)
+        .OrderByDescending(route => Affinity.Rank((ulong)media.Key, route.Key))];
+
+    /// <summary>Waits for the next routes, a while at most.</summary>
+    public async Task WaitForNewRoutesAsync(TimeSpan patience, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await _newRoutes.Task.WaitAsync(patience, _time, cancellationToken);
+        }
+        catch (TimeoutException)
+        {
+            // Whoever waits looks at what there is.
+        }
+    }
+
+    /// <summary>A stage failed a call: where that tells of its loss, the model's grain looks at once.</summary>
+    public void Report(Exception error)
+    {
+        if (Failures.TellsOfLoss(error))
+        {
+            LookSoon();
+        }
+    }
+
+    /// <summary>Has the model's grain look at once; often asked, it is asked once a while.</summary>
+    public void LookSoon()
+    {
+        long last = Interlocked.Read(ref _lastReport);
+        long now = _time.GetTimestamp();
+        if ((last == 0 || _time.GetElapsedTime(last, now) > RetryPause) && Interlocked.CompareExchange(ref _lastReport, now, last) == last)
+        {
+            _ = LookAsync();
+        }
+    }
+
+    private async Task LookAsync()
+    {
+        try
+        {
+            await Grains.GetGrain<IModelGrain>(Name).LookAsync();
+        }
+        catch (Exception)
+        {
+            // The watcher hears of whatever keeps the grain from answering.
+        }
+    }
+
+    private async Task WatchAsync(CancellationToken stop)
+    {
+        long version = 0;
+        while (!stop.IsCancellationRequested)
+        {
+            try
+            {
+                ModelRoutes routes = await Grains.GetGrain<IModelGrain>(Name).RoutesAsync(version);
+                if (routes.Version != version)
+                {
+                    Take(routes);
+                    version = routes.Version;
+                }
+            }
+            catch (Exception)
+            {
+                // The grain's silo may have died; the next call finds or makes another activation.
+                await Task.Delay(RetryPause, _time, stop);
+            }
+        }
+    }
+
+    private void Take(ModelRoutes routes)
+    {
+        string? problem = routes.Problem;
+        RoutedRevision? current = null;
+        if (routes is { Deployment: { } deployment, Facts: not null })
+        {
+            try
+            {
+                ModelFront front = _current is { } known && known.Routes.Revision == routes.Revision ? known.Front : ModelFront.Open(deployment, _source, _time);
+                current = new RoutedRevision(routes, front);
+            }
+            catch (Exception error)
+            {
+                problem = $"this gateway cannot read the model's tokenizer: {error.Message}";
+            }
+        }
+        _current = current;
+        _routes = routes;
+        Snapshot = routes.Removed ? null : SnapshotOf(routes, current?.Front, problem);
+        TaskCompletionSource waiting = _newRoutes;
+        _newRoutes = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        waiting.TrySetResult();
+        _changed();
+    }
+
+    private ClusterModel SnapshotOf(ModelRoutes routes, ModelFront? front, string? problem) => new(token => front?.TokenText(token))
+    {
+        Name = Name,
+        Revision = routes.Revision,
+        Created = routes.Created,
+        MaxModelLength = routes.Facts?.MaxModelLength ?? 0,
+        VocabularySize = routes.Facts?.VocabularySize ?? 0,
+        Media = [.. routes.Encoders.Select(encoder => encoder.Modality).Distinct()],
+        DefaultSampling = front?.DefaultSampling ?? new Engine.SamplingParameters(),
+        Ready = front is not null && routes.Backbones.Length > 0,
+        Problem = problem,
+    };
+}

@@ -1,0 +1,68 @@
+using MmCluster.Engine.Encoders;
+using MmCluster.Models.Catalog;
+using MmCluster.Models.Projectors;
+using MmCluster.Tensors;
+
+namespace MmCluster.Cluster.Stages;
+
+/// <summary>A model that uses a shared encoder, with its own projectors behind it.</summary>
+internal sealed class EncoderUser : IAsyncDisposable
+{
+    private readonly LoadedModel _model;
+    private readonly EncoderBatcher? _projections;
+
+    /// <summary>Takes <paramref name="model"/>, which has one path.</summary>
+    public EncoderUser(string name, string revision, LoadedModel model, EncoderOptions options)
+    {
+        Name = name;
+        Revision = revision;
+        _model = model;
+        Path = model.Paths.Single();
+        if (Path.ReadsInstruction)
+        {
+            throw new NotSupportedException($"{model.Card.File}: a projector that reads the instruction cannot be served yet");
+        }
+        _projections = Path.Projectors.Count == 0 ? null : new EncoderBatcher(Project, options);
+    }
+
+    public string Name { get; }
+
+    public string Revision { get; }
+
+    public MediaPath Path { get; }
+
+    /// <summary>Whether the model has left. Its networks stay while the stage does: the encoder of the first serves all.</summary>
+    public bool IsGone { get; set; }
+
+    /// <summary>Rows for the backbone from an encoder's features, batched over requests.</summary>
+    public async Task<Tensor> ProjectAsync(EncoderJob job, Task<Tensor> encoded)
+    {
+        if (_projections is null)
+        {
+            return await encoded;
+        }
+        return await job.Keep(_projections.Get(job.Message.Key, async stop =>
+        {
+            Tensor features = await encoded.WaitAsync(stop);
+            return new EncoderInput(features.AsReadOnlySpan<float>().ToArray(), [features.Size(0), features.Size(1)], features.Size(0));
+        })).Features;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (_projections is not null)
+        {
+            await _projections.DisposeAsync();
+        }
+        _model.Dispose();
+    }
+
+    private Tensor Project(Tensor features)
+    {
+        foreach (IProjector projector in Path.Projectors)
+        {
+            features = projector.Project(features);
+        }
+        return features;
+    }
+}

@@ -1,0 +1,148 @@
+using System.Runtime.CompilerServices;
+using MmCluster.Cluster.Wire;
+using MmCluster.Models;
+
+namespace MmCluster.Cluster.Stages;
+
+/// <summary>
+/// What a backbone owes one gateway: its requests and the batches it may ask for again. The backbone's reader writes, the grain's stream reads.
+/// </summary>
+internal sealed class GatewaySession(string name, TimeProvider time)
+{
+    /// <summary>Batches kept behind the last one that was handed out.</summary>
+    private const int Window = 128;
+
+    private readonly Lock _gate = new();
+    private readonly Queue<StepBatch> _kept = new();
+    private readonly List<TokenEntry> _entries = [];
+    private readonly List<int> _ids = [];
+    private TaskCompletionSource _changed = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private long _last;
+    private long _taken;
+    private int _readers;
+    private bool _ended;
+    private DateTimeOffset _left = time.GetUtcNow();
+
+    public string Name => name;
+
+    /// <summary>Its requests, by handle. Under <see cref="BackboneStage"/>'s care.</summary>
+    public Dictionary<long, BackboneRequest> Requests { get; } = [];
+
+    /// <summary>When its last reader left; null while one reads.</summary>
+    public DateTimeOffset? AbandonedSince
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _readers > 0 ? null : _left;
+            }
+        }
+    }
+
+    /// <summary>Adds an entry to the batch being written.</summary>
+    public void Add(in TokenEntry entry, ReadOnlySpan<int> ids)
+    {
+        _entries.Add(entry);
+        foreach (int id in ids)
+        {
+            _ids.Add(id);
+        }
+    }
+
+    /// <summary>Whether a batch is being written.</summary>
+    public bool HasEntries => _entries.Count > 0;
+
+    /// <summary>Ends the batch being written and hands it out.</summary>
+    public void Flush()
+    {
+        TokenEntry[] entries = [.. _entries];
+        int[] ids = [.. _ids];
+        _entries.Clear();
+        _ids.Clear();
+        TaskCompletionSource changed;
+        lock (_gate)
+        {
+            _kept.Enqueue(new StepBatch { Number = ++_last, Ids = ids, Entries = entries });
+            // What nobody has taken yet is never thrown away while somebody reads.
+            while (_kept.Count > Window && (_readers == 0 || _kept.Peek().Number < _taken - Window))
+            {
+                _kept.Dequeue();
+            }
+            changed = _changed;
+            _changed = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        }
+        changed.TrySetResult();
+    }
+
+    /// <summary>Nothing more comes.</summary>
+    public void End()
+    {
+        lock (_gate)
+        {
+            _ended = true;
+            _changed.TrySetResult();
+        }
+    }
+
+    /// <summary>The batches after <paramref name="after"/>, those kept and those to come.</summary>
+    /// <exception cref="MmException">Unavailable: some of them are kept no more.</exception>
+    public async IAsyncEnumerable<StepBatch> ReadAsync(long after, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        lock (_gate)
+        {
+            _readers++;
+        }
+        try
+        {
+            List<StepBatch> next = [];
+            while (true)
+            {
+                Task? changed = Take(after, next);
+                foreach (StepBatch batch in next)
+                {
+                    after = batch.Number;
+                    yield return batch;
+                }
+                if (changed is null)
+                {
+                    yield break;
+                }
+                if (next.Count == 0)
+                {
+                    await changed.WaitAsync(cancellationToken);
+                }
+                next.Clear();
+            }
+        }
+        finally
+        {
+            lock (_gate)
+            {
+                _readers--;
+                _left = time.GetUtcNow();
+            }
+        }
+    }
+
+    // What comes after a number, and what completes when there is more; null at the end.
+    private Task? Take(long after, List<StepBatch> next)
+    {
+        lock (_gate)
+        {
+            if (after < _last && (_kept.Count == 0 || _kept.Peek().Number > after + 1))
+            {
+                throw new MmException(MmErrorCode.Unavailable, $"batch {after + 1} of gateway {name} is no longer kept; replay its requests");
+            }
+            foreach (StepBatch batch in _kept)
+            {
+                if (batch.Number > after)
+                {
+                    next.Add(batch);
+                }
+            }
+            _taken = Math.Max(_taken, after);
+            return _ended && next.Count == 0 ? null : _changed.Task;
+        }
+    }
+}

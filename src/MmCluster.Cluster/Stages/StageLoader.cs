@@ -1,0 +1,194 @@
+using MmCluster.Cluster.Deployment;
+using MmCluster.Cluster.Sources;
+using MmCluster.Cluster.TensorLink;
+using MmCluster.Cluster.Wire;
+using MmCluster.Engine;
+using MmCluster.Engine.Encoders;
+using MmCluster.Engine.Hosting;
+using MmCluster.Engine.Simulation;
+using MmCluster.Models;
+using MmCluster.Models.Backbones;
+using MmCluster.Models.Cards;
+using MmCluster.Models.Catalog;
+using MmCluster.Tensors;
+
+namespace MmCluster.Cluster.Stages;
+
+/// <summary>Makes stages from what is deployed. Its methods hold their thread as long as reading weights takes.</summary>
+internal sealed class StageLoader(ModelSource source, IGrainFactory grains, TensorLinkEndpoint link, TimeProvider time)
+{
+    private static readonly EncoderOptions Encoders = new();
+
+    /// <exception cref="Exception">What the model's files are at fault for.</exception>
+    public async Task<IStage> LoadAsync(StageSpec spec, CancellationToken cancellationToken) => spec.Kind switch
+    {
+        StageKind.Backbone when spec.Deployment.Simulation is { } profile => Simulated(spec, profile),
+        StageKind.Backbone => await BackboneAsync(spec, cancellationToken),
+        StageKind.Shard => Shard(spec),
+        StageKind.Encoder => Encoder(spec),
+        _ => throw new NotSupportedException($"{spec.Key}: this node cannot load a stage of kind {spec.Kind}"),
+    };
+
+    /// <summary>Loads what a further model needs behind a shared encoder.</summary>
+    public EncoderUser LoadUser(StageSpec spec) => User(spec, Model(spec));
+
+    private BackboneStage Simulated(StageSpec spec, SimulationProfile profile)
+    {
+        EngineOptions options = OptionsOf(spec.Deployment.Limits);
+        return Stage(spec, new SimulatedExecutor(profile, time), options, weights: null, weightBytes: 0);
+    }
+
+    private async Task<IStage> BackboneAsync(StageSpec spec, CancellationToken cancellationToken)
+    {
+        LocatedModel located = source.Locate(spec.Deployment);
+        LoadedModel model = Layers(spec);
+        BackboneStage? stage = null;
+        try
+        {
+            Tokenizers.Tokenizer? tokenizer = ModelPrompts.TokenizerOf(located.Folder, located.Card!);
+            ModelPrompts prompts = new(located.Folder, located.Card!, tokenizer, model.SpecialTokens, time);
+            EngineLimits limits = spec.Deployment.Limits;
+            EngineOptions options = OptionsOf(limits) with
+            {
+                EosTokenIds = prompts.Eos,
+                Vocabulary = tokenizer is null ? null : new TokenizerVocabulary(tokenizer),
+            };
+            TaskCompletionSource broken = new();
+            IModelExecutor executor = spec.Deployment.PipelineParallelSize == 1
+                ? Executors.Create(model.Backbone!, DeviceOf(spec), ExecutorOptionsOf(spec))
+                : await new PipelineAssembly(grains, link, time).AssembleAsync(
+                    spec.Key, Executors.CreateShard(model.Backbone!, DeviceOf(spec), ExecutorOptionsOf(spec)), spec.Deployment.PipelineParallelSize, broken.SetResult, cancellationToken);
+            stage = Stage(spec, executor, options, model, model.WeightBytes);
+            await WarmUpAsync(stage, model.SpecialTokens, stage.Facts);
+            BackboneStage ready = stage;
+            _ = broken.Task.ContinueWith(_ => ready.Break(new MmException(MmErrorCode.Unavailable, $"a shard of {spec.Key} is lost")), TaskScheduler.Default);
+            return stage;
+        }
+        catch
+        {
+            if (stage is not null)
+            {
+                await stage.DisposeAsync();
+            }
+            model.Dispose();
+            throw;
+        }
+    }
+
+    private ShardStage Shard(StageSpec spec)
+    {
+        LoadedModel model = Layers(spec);
+        return new ShardStage(Executors.CreateShard(model.Backbone!, DeviceOf(spec), ExecutorOptionsOf(spec)), model, model.WeightBytes, link);
+    }
+
+    private LoadedModel Layers(StageSpec spec)
+    {
+        LocatedModel located = source.Locate(spec.Deployment);
+        int shards = spec.Deployment.PipelineParallelSize;
+        return LoadedModel.Load(
+            located.Folder,
+            source.LoadOptionsOf(spec.Deployment) with
+            {
+                Device = DeviceOf(spec),
+                Shard = shards == 1 ? LayerRange.All : LayerRange.Part(spec.Shard, shards),
+                Components = component => component.Kind == ComponentKind.Backbone,
+            },
+            located.Card);
+    }
+
+    private BackboneStage Stage(StageSpec spec, IModelExecutor executor, EngineOptions options, IDisposable? weights, long weightBytes)
+    {
+        ExecutorDescription description = executor.Describe();
+        var engine = new Engine.Engine(executor, options, time);
+        BackboneFacts facts = new(engine.MaxLength, description.VocabularySize, description.Kind, description.BlockSize);
+        long bytes = weightBytes + ((long)description.BlockCount * description.BlockBytes);
+        return new BackboneStage(spec.Key, engine, engine.Statistics, facts, spec.Deployment.Limits.MaxQueue, bytes, weights, link, time);
+    }
+
+    private EncoderStage Encoder(StageSpec spec)
+    {
+        LoadedModel model = Model(spec);
+        try
+        {
+            EncoderUser user = User(spec, model);
+            ImagePreprocessing preprocessing = ImagePreprocessing.Read(model.Folder, user.Path.Card, user.Path.Encoder.Spec);
+            return new EncoderStage(spec.Key, user, preprocessing, spec.Deployment.Limits.MaxQueue, Encoders, link, time, model.WeightBytes);
+        }
+        catch
+        {
+            model.Dispose();
+            throw;
+        }
+    }
+
+    private static EncoderUser User(StageSpec spec, LoadedModel model) => new(spec.Deployment.Name, spec.Revision, model, Encoders);
+
+    private LoadedModel Model(StageSpec spec)
+    {
+        LocatedModel located = source.Locate(spec.Deployment);
+        HashSet<string> own = PathOf(located.Card!, spec.Component);
+        return LoadedModel.Load(
+            located.Folder,
+            source.LoadOptionsOf(spec.Deployment) with { Device = DeviceOf(spec), Components = component => own.Contains(component.Name) },
+            located.Card);
+    }
+
+    // An encoder and the projectors behind it.
+    private static HashSet<string> PathOf(ModelCard card, string encoder)
+    {
+        HashSet<string> path = [encoder];
+        while (card.Components.FirstOrDefault(component =>
+            component.Kind == ComponentKind.Projector && !path.Contains(component.Name) && component.From.Any(path.Contains)) is { } next)
+        {
+            path.Add(next.Name);
+        }
+        return path;
+    }
+
+    private static Device DeviceOf(StageSpec spec) => Device.Parse(spec.Device);
+
+    private static ExecutorOptions ExecutorOptionsOf(StageSpec spec) => new()
+    {
+        MaxSlots = spec.Deployment.Limits.MaxNumSeqs,
+        MaxBatchedTokens = spec.Deployment.Limits.MaxNumBatchedTokens,
+        MaxModelLength = spec.Deployment.Limits.MaxModelLength,
+        KvCacheBytes = spec.Deployment.Limits.KvCacheMemoryBytes / spec.Deployment.PipelineParallelSize,
+        KvCacheDType = spec.Deployment.Limits.KvCacheDtype,
+    };
+
+    private static EngineOptions OptionsOf(EngineLimits limits) => new()
+    {
+        MaxNumSeqs = limits.MaxNumSeqs,
+        MaxNumBatchedTokens = limits.MaxNumBatchedTokens,
+        MaxModelLength = limits.MaxModelLength,
+        // The stage's own queue bounds what comes in; this one only must not be smaller.
+        MaxQueue = int.MaxValue,
+        EnablePrefixCaching = limits.EnablePrefixCaching,
+        SharePrefixesAcrossTenants = limits.SharePrefixesAcrossTenants,
+        SpeculativeTokens = limits.SpeculativeTokens,
+    };
+
+    // One step over the whole network, so that the first request finds its memory and kernels ready.
+    private static async Task WarmUpAsync(BackboneStage stage, SpecialTokenIds special, BackboneFacts facts)
+    {
+        const string Session = "warm-up";
+        stage.Submit(new GenerationMessage
+        {
+            Gateway = Session,
+            Handle = 0,
+            Request = Session,
+            Prompt = [new PromptPart { Tokens = [special.Bos is { } bos && bos < facts.VocabularySize ? bos : 0] }],
+            DecoderPrompt = facts.Kind == DecoderKind.EncoderDecoder ? [special.DecoderStart ?? 0] : null,
+            Sampling = new SamplingParameters { MaxTokens = 1, Temperature = 0 },
+        });
+        await foreach (StepBatch batch in stage.ReadAsync(Session, 0, CancellationToken.None))
+        {
+            if (batch.Entries[0].Extra?.Error is { } error)
+            {
+                throw error;
+            }
+            return;
+        }
+        throw stage.Failure ?? new MmException(MmErrorCode.Internal, "the engine ended while it warmed up");
+    }
+}

@@ -1,0 +1,60 @@
+using MmCluster.Cluster.Deployment;
+using MmCluster.Engine;
+using MmCluster.Models.Cards;
+
+namespace MmCluster.Cluster.Wire;
+
+/// <summary>Where a model's requests may go. A gateway asks for the version after the one it has.</summary>
+[GenerateSerializer, Immutable, Alias("mm.ModelRoutes")]
+internal sealed record ModelRoutes
+{
+    [Id(0)]
+    public required long Version { get; init; }
+
+    [Id(1)]
+    public required string Model { get; init; }
+
+    /// <summary>The revision that takes requests, or empty while none does.</summary>
+    [Id(2)]
+    public required string Revision { get; init; }
+
+    /// <summary>What that revision was deployed as; null while none takes requests.</summary>
+    [Id(3)]
+    public ModelDeployment? Deployment { get; init; }
+
+    [Id(4)]
+    public DateTimeOffset Created { get; init; }
+
+    [Id(5)]
+    public BackboneFacts? Facts { get; init; }
+
+    [Id(6)]
+    public BackboneRoute[] Backbones { get; init; } = [];
+
+    [Id(7)]
+    public EncoderRoute[] Encoders { get; init; } = [];
+
+    [Id(8)]
+    public string? Problem { get; init; }
+
+    /// <summary>Whether the model was taken out: its watchers may stop.</summary>
+    [Id(9)]
+    public bool Removed { get; init; }
+
+    /// <summary>Whether nothing but the version differs.</summary>
+    public bool HasSameRoutes(ModelRoutes other) =>
+        Revision == other.Revision && Equals(Deployment, other.Deployment) && Created == other.Created && Equals(Facts, other.Facts)
+        && Backbones.SequenceEqual(other.Backbones) && Encoders.SequenceEqual(other.Encoders) && Problem == other.Problem && Removed == other.Removed;
+}
+
+/// <summary>What callers must know of a backbone.</summary>
+[GenerateSerializer, Immutable, Alias("mm.BackboneFacts")]
+internal sealed record BackboneFacts(int MaxModelLength, int VocabularySize, DecoderKind Kind, int BlockSize);
+
+/// <summary>A backbone that takes requests.</summary>
+[GenerateSerializer, Immutable, Alias("mm.BackboneRoute")]
+internal sealed record BackboneRoute(string Key, string Node);
+
+/// <summary>An encoder that takes requests.</summary>
+[GenerateSerializer, Immutable, Alias("mm.EncoderRoute")]
+internal sealed record EncoderRoute(string Key, string Node, string Component, Modality Modality, string Digest, int Positions);

@@ -1,0 +1,73 @@
+using MmCluster.Cluster.Stages;
+using MmCluster.Cluster.Wire;
+using MmCluster.Models;
+
+namespace MmCluster.Cluster.Tests.Stages;
+
+public sealed class GatewaySessionTests
+{
+    private readonly ManualTime _time = new();
+
+    [Fact]
+    public async Task A_reader_gets_every_batch_once_and_goes_on_behind_a_number()
+    {
+        GatewaySession session = new("g", _time);
+        Step(session, 3);
+        Assert.Equal([1L, 2, 3], await ReadAsync(session, 0, 3));
+        Assert.Equal([3L], await ReadAsync(session, 2, 1));
+    }
+
+    [Fact]
+    public async Task A_reader_waits_for_what_comes_and_ends_with_the_stage()
+    {
+        GatewaySession session = new("g", _time);
+        Task<List<long>> reading = ReadAsync(session, 0, int.MaxValue);
+        Step(session, 2);
+        session.End();
+        Assert.Equal([1L, 2], await reading);
+    }
+
+    [Fact]
+    public async Task What_is_kept_no_more_is_refused_rather_than_left_out()
+    {
+        GatewaySession session = new("g", _time);
+        Step(session, 200);
+        MmException error = await Assert.ThrowsAsync<MmException>(() => ReadAsync(session, 0, 1));
+        Assert.Equal(MmErrorCode.Unavailable, error.Code);
+        Assert.Equal([200L], await ReadAsync(session, 199, 1));
+    }
+
+    [Fact]
+    public async Task A_session_without_reader_is_abandoned_since_the_last_one_left()
+    {
+        GatewaySession session = new("g", _time);
+        Step(session, 1);
+        await ReadAsync(session, 0, 1);
+        DateTimeOffset left = _time.GetUtcNow();
+        _time.Advance(TimeSpan.FromSeconds(5));
+        Assert.Equal(left, session.AbandonedSince);
+    }
+
+    private static void Step(GatewaySession session, int count)
+    {
+        for (int i = 0; i < count; i++)
+        {
+            session.Add(new TokenEntry { Handle = 1, Count = 1 }, [i]);
+            session.Flush();
+        }
+    }
+
+    private static async Task<List<long>> ReadAsync(GatewaySession session, long after, int count)
+    {
+        List<long> numbers = [];
+        await foreach (StepBatch batch in session.ReadAsync(after, TestContext.Current.CancellationToken))
+        {
+            numbers.Add(batch.Number);
+            if (numbers.Count == count)
+            {
+                break;
+            }
+        }
+        return numbers;
+    }
+}
