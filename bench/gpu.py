@@ -68,9 +68,6 @@ class Bench:
         self.peers("device")
 
     def correctness(self):
-        if not self.options.goldens:
-            self.skipped.append("verify: no --goldens")
-            return
         for dtype in ("f32", "bf16"):
             answer = self.ours("verify", self.options.goldens, "--device", "cuda", "--dtype", dtype, limit=150)
             for case in (answer or {}).get("cases", []):
@@ -254,7 +251,7 @@ def main():
     parser.add_argument("--mm", default=os.path.join(HERE, "..", "mm"), help="the mm command")
     parser.add_argument("--only", default=",".join(SECTIONS), help=f"sections of {','.join(SECTIONS)}")
     parser.add_argument("--budget", type=float, default=480, help="seconds in all")
-    parser.add_argument("--goldens", help="folder of reference cases for mm verify")
+    parser.add_argument("--goldens", default=os.path.join(HERE, "..", "tests", "goldens"), help="folder of reference cases for mm verify")
     parser.add_argument("--commit", default="unknown")
     parser.add_argument("--gpus", type=int, default=1)
     parser.add_argument("--scratch", default="/dev/shm" if os.path.isdir("/dev/shm") else None, help="where the checkpoint is written")
