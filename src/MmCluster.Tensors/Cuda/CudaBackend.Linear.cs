@@ -72,7 +72,7 @@ internal sealed unsafe partial class CudaBackend
             return;
         }
 
-        if ((residual.DType == w.DType || residual.DType == DType.F32) && TryMultiply(x, w, residual, adds: true))
+        if ((residual.DType == w.DType || residual.DType == DType.F32 || !w.DType.IsFloat()) && TryMultiply(x, w, residual, adds: true))
         {
             if (bias is not null)
             {
@@ -124,7 +124,7 @@ internal sealed unsafe partial class CudaBackend
 
         if (!w.DType.IsFloat())
         {
-            return TryMultiplyTiles(x, w, y, rows);
+            return TryMultiplyTiles(x, w, y, rows, adds);
         }
 
         if (x.DType == DType.F32 && w.DType != DType.F32)
@@ -163,7 +163,7 @@ internal sealed unsafe partial class CudaBackend
     }
 
     // A matrix in blocks becomes floats of x's type, some of its rows at a time.
-    private bool TryMultiplyTiles(Tensor x, CudaMatrix w, Tensor y, int rows)
+    private bool TryMultiplyTiles(Tensor x, CudaMatrix w, Tensor y, int rows, bool adds)
     {
         int size = x.DType.Size();
         int most = (int)Math.Min(Math.Max(TileBytes / ((long)w.Columns * size) / 64 * 64, 64), w.Rows);
@@ -172,7 +172,7 @@ internal sealed unsafe partial class CudaBackend
         {
             int count = Math.Min(most, w.Rows - first);
             RowsOf(w, null, first, tile, count);
-            var shape = new MatmulShape(rows, count, w.Columns, RowStep(x), rows == 1 ? w.Rows : RowStep(y), x.DType, y.DType, false);
+            var shape = new MatmulShape(rows, count, w.Columns, RowStep(x), rows == 1 ? w.Rows : RowStep(y), x.DType, y.DType, adds);
             if (!_matmul.TryRun(shape, (nint)x.Data, (nint)tile.Data, (nint)y.Data + ((nint)first * y.DType.Size())))
             {
                 return false;
