@@ -8,7 +8,7 @@ namespace MmCluster.Models.Catalog;
 /// <summary>What of a model is loaded, and how.</summary>
 public sealed record LoadOptions
 {
-    /// <summary>Format of the backbone's matrices: F32, BF16, Q8_0 or Q4_0.</summary>
+    /// <summary>Format of the backbone's matrices: F32, BF16, Q8_0 or Q4_0; on a GPU also F16 and F8E4M3.</summary>
     public DType Backbone { get; init; } = DType.BF16;
 
     /// <summary>Format of encoders' and projectors' matrices; null takes the backbone's where that is F32 or BF16, else BF16.</summary>
