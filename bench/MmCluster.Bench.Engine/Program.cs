@@ -7,6 +7,7 @@ switch (args.FirstOrDefault())
 {
     case "scheduler":
         int[] sizes = args.Length > 1 ? [.. args.Skip(1).Select(size => int.Parse(size, CultureInfo.InvariantCulture))] : [256, 4096];
+        SchedulerBenchmark.WarmUp();
         foreach (int sequences in sizes)
         {
             SchedulerBenchmark.Measure(sequences, churn: false);

@@ -27,6 +27,9 @@ public sealed class PagedBatch
     /// </summary>
     public Tensor? VisibleEnds { get; init; }
 
+    /// <summary>[T] or null: the first position that each token sees; 0 when null. For text that attends to one of several pictures. On the processor only.</summary>
+    public Tensor? VisibleStarts { get; init; }
+
     /// <summary>
     /// The most tokens that any sequence has among the T, where whoever fills the batch knows it; 0: unknown. A GPU takes its faster way where it is 1
     /// and S = T.
@@ -42,6 +45,7 @@ public sealed class PagedBatch
         SlotMapping = SlotMapping.To(device),
         Positions = Positions.To(device),
         VisibleEnds = VisibleEnds?.To(device),
+        VisibleStarts = VisibleStarts?.To(device),
         MaxQueries = MaxQueries,
     };
 }

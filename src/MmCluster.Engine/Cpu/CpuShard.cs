@@ -38,7 +38,7 @@ public sealed class CpuShard : IModelShard
         }
         _kv = [.. Enumerable.Range(0, spec.HeldLayers).Select(_ => new PagedKv(_description.BlockCount, spec.KvHeads, spec.HeadDim, options.KvType))];
         _slots = new CpuSlot?[_description.MaxSlots];
-        _rows = new StepRows(PagedKv.BlockSize, spec.HoldsEmbedding, spec.Kind == BackboneKind.PrefixLm, spec.UsesTokenTypes);
+        _rows = new StepRows(PagedKv.BlockSize, spec.HoldsEmbedding, spec.Kind, spec.UsesTokenTypes);
         _embedding = spec.HoldsEmbedding ? new EmbeddedRows(backbone, _memories, _slots, _description.Kind) : null;
         _sampling = spec.HoldsHead ? new SampledRows(spec.VocabularySize, _slots) : null;
     }

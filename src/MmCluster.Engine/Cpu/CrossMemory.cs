@@ -14,8 +14,8 @@ internal sealed class CrossMemory(CrossMemories owner, int region)
     /// <summary>Rows in it.</summary>
     public int Length { get; set; }
 
-    /// <summary>Media items of the prompt whose features are in it, for cross-attention to media.</summary>
-    public int MediaCount { get; set; }
+    /// <summary>Where each media item's rows end, in the order of the prompt, for cross-attention to media.</summary>
+    public List<int> MediaEnds { get; } = [];
 
     private int _holders = 1;
 
@@ -42,12 +42,14 @@ internal sealed class CrossMemories : IDisposable
     private readonly Stack<int> _free = new();
     private readonly int _blocks;
     private readonly int _regions;
+    private readonly bool _byMedia;
     private PagedBatch? _batch;
 
     public CrossMemories(ICrossBackbone backbone, int slots, DType dtype)
     {
         _backbone = backbone;
         _regions = slots;
+        _byMedia = backbone.Spec.Kind == BackboneKind.CrossAttentionToMedia;
         _blocks = (backbone.Cross.MaxLength + PagedKv.BlockSize - 1) / PagedKv.BlockSize;
         _kv = [.. Enumerable.Range(0, backbone.Cross.Layers).Select(_ => new PagedKv(slots * _blocks, backbone.Cross.KvHeads, backbone.Cross.HeadDim, dtype))];
         Reset();
@@ -104,8 +106,8 @@ internal sealed class CrossMemories : IDisposable
     {
         if (_batch is null || _batch.SequenceLengths.Size(0) != sequences || _batch.QueryStarts != batch.QueryStarts)
         {
-            _batch?.SequenceLengths.Dispose();
-            _batch?.BlockTables.Dispose();
+            Release();
+            int rows = batch.Positions.Size(0);
             _batch = new PagedBatch
             {
                 QueryStarts = batch.QueryStarts,
@@ -113,6 +115,8 @@ internal sealed class CrossMemories : IDisposable
                 BlockTables = Tensor.Zeros([sequences, _blocks], DType.I32),
                 SlotMapping = batch.SlotMapping,
                 Positions = batch.Positions,
+                VisibleStarts = _byMedia ? Tensor.Zeros([rows], DType.I32) : null,
+                VisibleEnds = _byMedia ? Tensor.Zeros([rows], DType.I32) : null,
             };
         }
     }
@@ -129,7 +133,32 @@ internal sealed class CrossMemories : IDisposable
             lengths[i] = memory.Length;
             FillTable(memory, tables.Slice(i * _blocks, _blocks));
         }
+        if (_byMedia)
+        {
+            FillVisible(chunks, slots, _batch.VisibleStarts!.AsSpan<int>(), _batch.VisibleEnds!.AsSpan<int>());
+        }
         return _batch;
+    }
+
+    // A position sees the rows of the last item at or before it (Flamingo, arXiv 2204.14198, section 2.4), whatever else its chunk reaches.
+    private static void FillVisible(ReadOnlySpan<SlotChunk> chunks, CpuSlot?[] slots, Span<int> starts, Span<int> ends)
+    {
+        int row = 0;
+        foreach (ref readonly SlotChunk chunk in chunks)
+        {
+            CpuSlot slot = slots[chunk.Slot]!;
+            List<int> rowsEnd = slot.Memory!.MediaEnds;
+            int passed = 0;
+            for (int position = chunk.Start; position < chunk.Start + chunk.Count; position++, row++)
+            {
+                while (passed < rowsEnd.Count && slot.Start.Media[passed].Position <= position)
+                {
+                    passed++;
+                }
+                starts[row] = passed > 1 ? rowsEnd[passed - 2] : 0;
+                ends[row] = passed > 0 ? rowsEnd[passed - 1] : 0;
+            }
+        }
     }
 
     public void Dispose()
@@ -138,8 +167,15 @@ internal sealed class CrossMemories : IDisposable
         {
             kv.Dispose();
         }
+        Release();
+    }
+
+    private void Release()
+    {
         _batch?.SequenceLengths.Dispose();
         _batch?.BlockTables.Dispose();
+        _batch?.VisibleStarts?.Dispose();
+        _batch?.VisibleEnds?.Dispose();
     }
 
     private void FillTable(CrossMemory memory, Span<int> table)

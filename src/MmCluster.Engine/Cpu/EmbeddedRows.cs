@@ -51,12 +51,12 @@ internal sealed class EmbeddedRows(IBackbone backbone, CrossMemories? memories, 
             }
             return;
         }
-        while (memory.MediaCount < slot.Start.Media.Count && slot.Start.Media[memory.MediaCount].Position < end)
+        while (memory.MediaEnds.Count < slot.Start.Media.Count && slot.Start.Media[memory.MediaEnds.Count].Position < end)
         {
-            Tensor features = slot.Start.Media[memory.MediaCount].Features.GetAwaiter().GetResult();
+            Tensor features = slot.Start.Media[memory.MediaEnds.Count].Features.GetAwaiter().GetResult();
             CheckRoom(all, memory.Length + features.Size(0));
             all.Append(memory, features);
-            memory.MediaCount++;
+            memory.MediaEnds.Add(memory.Length);
         }
     }
 

@@ -1,3 +1,4 @@
+using MmCluster.Models.Backbones;
 using MmCluster.Tensors;
 
 namespace MmCluster.Engine.Cpu;
@@ -6,7 +7,7 @@ namespace MmCluster.Engine.Cpu;
 /// The ragged batch of a step: one row a computed position. The tensors are kept while their shapes stay, which is what a run of decode steps
 /// does, and made anew otherwise.
 /// </summary>
-internal sealed class StepRows(int blockSize, bool embeds, bool prefixLm, bool tokenTypes) : IDisposable
+internal sealed class StepRows(int blockSize, bool embeds, BackboneKind kind, bool tokenTypes) : IDisposable
 {
     private Tensor? _ids;
     private Tensor? _sampled;
@@ -32,7 +33,7 @@ internal sealed class StepRows(int blockSize, bool embeds, bool prefixLm, bool t
         int rows = 0;
         int sampled = 0;
         int blocks = 1;
-        bool visible = prefixLm;
+        bool visible = kind == BackboneKind.PrefixLm;
         foreach (ref readonly SlotChunk chunk in chunks)
         {
             CpuSlot slot = slots[chunk.Slot]!;
@@ -121,10 +122,13 @@ internal sealed class StepRows(int blockSize, bool embeds, bool prefixLm, bool t
                 mapping[row] = (blocks[position / blockSize] * blockSize) + (position % blockSize);
                 if (!ends.IsEmpty)
                 {
-                    ends[row] = slot.VisibleEnd(position, prefixLm);
+                    ends[row] = slot.VisibleEnd(position, kind == BackboneKind.PrefixLm);
                 }
             }
-            MarkMedia(slot.Start, chunk, From(ids, row - chunk.Count), From(types, row - chunk.Count));
+            if (kind != BackboneKind.CrossAttentionToMedia)
+            {
+                MarkMedia(slot.Start, chunk, From(ids, row - chunk.Count), From(types, row - chunk.Count));
+            }
             for (int last = row - 1 - chunk.DraftCount; chunk.Sample && last < row; last++)
             {
                 sampled[sample++] = last;

@@ -9,8 +9,8 @@ internal static class SlotStarts
         return new SlotStart
         {
             Slot = sequence.Slot,
-            // A copy: the executor may read it later than the scheduler appends.
-            Tokens = sequence.Tokens.ToArray(),
+            // No copy: what is appended later lies behind it.
+            Tokens = sequence.TokenMemory(),
             PromptLength = sequence.PromptLength,
             Media = Spans(layout.Media),
             EncoderTokens = layout.EncoderTokens,

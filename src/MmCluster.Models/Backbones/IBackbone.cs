@@ -72,7 +72,7 @@ public sealed class BackboneStep
 
     /// <summary>
     /// The memory of an <see cref="ICrossBackbone"/>: QueryStarts as in <see cref="Batch"/>, SequenceLengths and BlockTables of each sequence's
-    /// memory. Null for decoder-only networks.
+    /// memory, and with cross-attention to media the rows that each token sees, [VisibleStarts, VisibleEnds). Null for decoder-only networks.
     /// </summary>
     public PagedBatch? CrossBatch { get; set; }
 

@@ -20,6 +20,7 @@ internal sealed unsafe partial class CpuBackend
         a.BlockTables = batch.BlockTables.Pointer<int>();
         a.TableStep = batch.BlockTables.Shape[1];
         a.VisibleEnds = batch.VisibleEnds is { } ends ? ends.Pointer<int>() : null;
+        a.VisibleStarts = batch.VisibleStarts is { } starts ? starts.Pointer<int>() : null;
         a.QueriesAreLast = true;
         Run(ref a);
     }

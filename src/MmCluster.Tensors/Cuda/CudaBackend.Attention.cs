@@ -42,6 +42,11 @@ internal sealed unsafe partial class CudaBackend
 
     public void PagedAttention(Tensor q, PagedKv kv, PagedBatch batch, in AttentionOptions options, Tensor y)
     {
+        if (batch.VisibleStarts is not null)
+        {
+            throw new NotSupportedException("paged attention: visible starts are not known on a GPU; run this model on the processor");
+        }
+
         if (kv.DType == q.DType && _flash.TryPaged(q, (nint)kv.Data, kv.KvHeads, batch, options, y))
         {
             return;

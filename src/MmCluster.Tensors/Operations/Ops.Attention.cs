@@ -221,6 +221,11 @@ public static partial class Ops
             CheckInts("paged batch visible ends", ends, [tokens]);
         }
 
+        if (batch.VisibleStarts is { } firsts)
+        {
+            CheckIds("paged batch visible starts", firsts, tokens, 0, int.MaxValue);
+        }
+
         if (!batch.QueryStarts.Device.IsCpu)
         {
             return; // whoever filled the batch has checked its numbers

@@ -37,6 +37,7 @@ internal unsafe struct AttentionArguments
     internal int* BlockTables; // null: sequence s has blocks s * TableStep ...
     internal int TableStep;
     internal int* VisibleEnds;
+    internal int* VisibleStarts;
     internal bool QueriesAreLast; // else query i stands at position i
 
     internal byte* Mask; // true where visible, or null
@@ -66,6 +67,7 @@ internal unsafe struct AttentionArguments
         end = VisibleEnds != null ? VisibleEnds[FirstToken(sequence) + token] : Causal ? position + 1 : int.MaxValue;
         end = Math.Min(end, Keys(sequence));
         first = Window == int.MaxValue ? 0 : Math.Max(0, position - Window + 1);
+        first = VisibleStarts != null ? Math.Max(first, VisibleStarts[FirstToken(sequence) + token]) : first;
     }
 
     internal readonly byte* Block(int sequence, int kvHead, int block)
