@@ -88,7 +88,7 @@ internal sealed class ModelCluster : IModelCluster, IAsyncDisposable
         {
             call.Release();
             _link.Release(lease);
-            _context.ReleaseAt(call.Encoder is { } encoder ? [encoder] : [], lease);
+            _context.ReleaseAt(call.Encoder is { } encoder ? [encoder] : [], [], lease);
         }
     }
 

@@ -83,3 +83,24 @@ internal interface IBackboneShardGrain : IStageGrain
     [Alias("Connect")]
     Task ConnectAsync(ChannelRef next);
 }
+
+/// <summary>Output projectors, a generator and its decoder: conditions to media. The key begins with the generator's digest.</summary>
+[Alias("mm.IGenerator")]
+internal interface IGeneratorGrain : IStageGrain
+{
+    /// <summary>Begins an item, or says at once that there is no room.</summary>
+    [Alias("Submit")]
+    Task SubmitAsync(GenerateMessage message);
+
+    /// <summary>The item, or none yet after a few seconds: ask again.</summary>
+    [Alias("Result")]
+    Task<GenerateReply> ResultAsync(string request, int item);
+
+    /// <summary>These requests go on.</summary>
+    [Alias("Renew")]
+    Task RenewAsync(string[] requests);
+
+    /// <summary>These requests have ended: what they hold here is freed.</summary>
+    [Alias("Release")]
+    Task ReleaseAsync(string[] requests);
+}

@@ -70,10 +70,13 @@ internal sealed partial class ModelGrain(
         ModelDeployment deployment = State.Deployment ?? throw new MmException(MmErrorCode.NotFound, $"the model '{Name}' is not deployed") { Param = "model" };
         ComponentDeployment said = deployment.Component(component);
         ModelStages stages = await Task.Run(() => source.StagesOf(deployment));
-        if (component != ModelDeployment.BackboneComponent && stages.Encoders.All(encoder => encoder.Component != component))
+        string[] known =
+        [
+            ModelDeployment.BackboneComponent, .. stages.Encoders.Select(encoder => encoder.Component), .. stages.Generators.Select(generator => generator.Component),
+        ];
+        if (!known.Contains(component))
         {
-            string known = string.Join(", ", stages.Encoders.Select(encoder => encoder.Component).Prepend(ModelDeployment.BackboneComponent));
-            throw new MmException(MmErrorCode.NotFound, $"'{Name}' has no component '{component}'; it has: {known}") { Param = "component" };
+            throw new MmException(MmErrorCode.NotFound, $"'{Name}' has no component '{component}'; it has: {string.Join(", ", known)}") { Param = "component" };
         }
         if (replicas < said.MinReplicas || replicas > (said.MaxReplicas ?? 1024))
         {
@@ -182,6 +185,7 @@ internal sealed partial class ModelGrain(
             Facts = plan?.Facts,
             Backbones = plan?.Backbones ?? [],
             Encoders = plan?.Encoders ?? [],
+            Generators = plan?.Generators ?? [],
             Problem = _problem,
             Removed = State.Deployment is null,
         };

@@ -129,3 +129,33 @@ internal sealed class BackboneShardGrain(StageHost host, NodeLedger ledger) : St
         await Stage.ConnectAsync(next, patience.Token);
     }
 }
+
+/// <inheritdoc/>
+[GrainType("mm.generator"), StagePlacement, KeepAlive, Immovable, Reentrant]
+internal sealed class GeneratorGrain(StageHost host, NodeLedger ledger) : StageGrain(host, ledger), IGeneratorGrain
+{
+    // Well below the time that a grain call may take.
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(4);
+
+    private GeneratorStage Stage => Host.Find<GeneratorStage>(Key);
+
+    public Task SubmitAsync(GenerateMessage message)
+    {
+        Stage.Submit(message);
+        return Task.CompletedTask;
+    }
+
+    public async Task<GenerateReply> ResultAsync(string request, int item) => await Stage.ResultAsync(request, item, Patience) ?? new GenerateReply(null, "");
+
+    public Task RenewAsync(string[] requests)
+    {
+        Stage.Renew(requests);
+        return Task.CompletedTask;
+    }
+
+    public Task ReleaseAsync(string[] requests)
+    {
+        Stage.Release(requests);
+        return Task.CompletedTask;
+    }
+}

@@ -60,6 +60,8 @@ internal sealed record ModelPlan
 
     public EncoderRoute[] Encoders { get; init; } = [];
 
+    public GeneratorRoute[] Generators { get; init; } = [];
+
     public IReadOnlyList<ComponentStatus> Components { get; init; } = [];
 
     /// <summary>What keeps it from being as it should, or null.</summary>

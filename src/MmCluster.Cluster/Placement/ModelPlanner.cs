@@ -43,6 +43,10 @@ internal sealed class ModelPlanner
             {
                 PlanEncoders(deployment, encoder);
             }
+            foreach (GeneratorPlan generator in _desire.Stages!.Generators)
+            {
+                PlanGenerators(deployment, generator);
+            }
             serving = IsReady() ? _desire.Revision : serving;
         }
         else
@@ -60,6 +64,8 @@ internal sealed class ModelPlanner
             Encoders = [.. _stages.Where(stage => stage is { Kind: StageKind.Encoder, Status.State: StageState.Ready })
                 .SelectMany(stage => stage.Uses.Where(use => use.Ready && use.Model == _model && use.Revision == serving)
                     .Select(use => new EncoderRoute(stage.Status.Key, stage.Status.Node, use.Component, Modality.Image, stage.Digest, use.Positions)))],
+            Generators = [.. Generators(serving).Where(stage => stage.Status.State == StageState.Ready)
+                .Select(stage => new GeneratorRoute(stage.Status.Key, stage.Status.Node, stage.Status.Component))],
             Components = _components,
             IsGone = !_stages.Any(stage => stage.Status.Models.Contains(_model)),
             Problem = _problem,
@@ -150,6 +156,25 @@ internal sealed class ModelPlanner
         }
     }
 
+    private void PlanGenerators(ModelDeployment deployment, GeneratorPlan generator)
+    {
+        StageView[] own = [.. Generators(_desire.Revision).Where(stage => stage.Status.Component == generator.Component)];
+        Level(own, generator.Component, stage => stage.Status.State == StageState.Ready, replica => new StageSpec
+        {
+            Key = $"{generator.Digest}.{_model}@{_desire.Revision}/{replica}",
+            Kind = StageKind.Generator,
+            Deployment = deployment,
+            Revision = _desire.Revision,
+            Component = generator.Component,
+            Replica = replica,
+            Device = deployment.Component(generator.Component).Device,
+            Bytes = generator.Bytes,
+        });
+    }
+
+    private IEnumerable<StageView> Generators(string? revision) => _stages.Where(stage =>
+        stage.Kind == StageKind.Generator && stage.Status.Models.Contains(_model) && stage.Status.Revision == revision);
+
     private bool IsUsed(StageView stage) => stage.Uses.Any(use => use.Model == _model && use.Revision == _desire.Revision);
 
     // Stages that stay: not failed, not on their way out.
@@ -169,7 +194,7 @@ internal sealed class ModelPlanner
             int replica = Enumerable.Range(0, int.MaxValue).First(taken.Add);
             Place(spec(replica));
         }
-        foreach (StageView surplus in alive.Skip(wanted).Where(stage => stage.Kind == StageKind.Backbone))
+        foreach (StageView surplus in alive.Skip(wanted).Where(stage => stage.Kind != StageKind.Encoder))
         {
             _actions.Add(new StageAction.Drain(surplus.Kind, surplus.Status.Key));
         }
@@ -245,7 +270,7 @@ internal sealed class ModelPlanner
     private void EndOthers(string? serving)
     {
         bool IsOld(string revision) => revision != serving && (_desire.Deployment is null || revision != _desire.Revision);
-        foreach (StageView stage in _stages.Where(stage => stage.Kind == StageKind.Backbone && stage.Status.Models.Contains(_model)))
+        foreach (StageView stage in _stages.Where(stage => stage.Kind is StageKind.Backbone or StageKind.Generator && stage.Status.Models.Contains(_model)))
         {
             if (IsOld(stage.Status.Revision) && stage.Status.State is StageState.Ready or StageState.Loading)
             {

@@ -96,6 +96,7 @@ internal sealed class PlanRunner(IGrainFactory grains, string model, TimeProvide
     {
         StageKind.Encoder => grains.GetGrain<IEncoderGrain>(key),
         StageKind.Backbone => grains.GetGrain<IBackboneGrain>(key),
+        StageKind.Generator => grains.GetGrain<IGeneratorGrain>(key),
         StageKind.Shard => grains.GetGrain<IBackboneShardGrain>(key),
         _ => throw new NotSupportedException($"no grain for {kind} {key}"),
     };

@@ -36,9 +36,13 @@ internal sealed class CallContext : IAsyncDisposable
 
     public void Leave(GenerationCall call) => _calls.TryRemove(call, out _);
 
-    /// <summary>Frees what encoders hold for a request; what does not reach them expires.</summary>
-    public void ReleaseAt(IEnumerable<string> encoders, string lease)
+    /// <summary>Frees what stages hold for a request; what does not reach them expires.</summary>
+    public void ReleaseAt(IEnumerable<string> encoders, IEnumerable<string> generators, string lease)
     {
+        foreach (string generator in generators)
+        {
+            _ = QuietlyAsync(_grains.GetGrain<IGeneratorGrain>(generator).ReleaseAsync([lease]));
+        }
         foreach (string encoder in encoders)
         {
             _ = QuietlyAsync(_grains.GetGrain<IEncoderGrain>(encoder).ReleaseAsync([lease]));
@@ -49,24 +53,25 @@ internal sealed class CallContext : IAsyncDisposable
 
     private void Renew()
     {
-        Dictionary<string, List<string>> byEncoder = [];
-        foreach (GenerationCall call in _calls.Keys)
+        GenerationCall[] calls = [.. _calls.Keys];
+        foreach (GenerationCall call in calls)
         {
             Link.Renew(call.Lease);
-            foreach (string encoder in call.Encoders)
-            {
-                if (!byEncoder.TryGetValue(encoder, out List<string>? leases))
-                {
-                    byEncoder.Add(encoder, leases = []);
-                }
-                leases.Add(call.Lease);
-            }
         }
-        foreach ((string encoder, List<string> leases) in byEncoder)
+        foreach ((string encoder, string[] leases) in ByStage(calls, call => call.Encoders))
         {
-            _ = QuietlyAsync(_grains.GetGrain<IEncoderGrain>(encoder).RenewAsync([.. leases]));
+            _ = QuietlyAsync(_grains.GetGrain<IEncoderGrain>(encoder).RenewAsync(leases));
+        }
+        foreach ((string generator, string[] leases) in ByStage(calls, call => call.Generators))
+        {
+            _ = QuietlyAsync(_grains.GetGrain<IGeneratorGrain>(generator).RenewAsync(leases));
         }
     }
+
+    private static IEnumerable<(string Stage, string[] Leases)> ByStage(GenerationCall[] calls, Func<GenerationCall, IEnumerable<string>> stages) =>
+        calls.SelectMany(call => stages(call).Select(stage => (Stage: stage, call.Lease)))
+            .GroupBy(pair => pair.Stage)
+            .Select(group => (group.Key, group.Select(pair => pair.Lease).ToArray()));
 
     private static async Task QuietlyAsync(Task call)
     {

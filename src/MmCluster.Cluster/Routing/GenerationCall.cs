@@ -21,7 +21,12 @@ internal sealed class GenerationCall(RoutedModel model, RoutedRevision revision,
     private readonly ChoiceProgress _progress = new(request.Sampling.Choices);
     private readonly PreparedRequest _prepared = revision.Front.Prepare(request, revision.Routes);
     private readonly string _lease = $"{context.Gateway}/{request.Id}";
+    private readonly SignalWatch[] _signals = revision.Front.Signals.Length == 0
+        ? [] : [.. Enumerable.Range(0, request.Sampling.Choices).Select(_ => new SignalWatch(revision.Front.Signals))];
+
+    private readonly List<(int Choice, Task<MediaOutput> Made)> _making = [];
     private MediaCall[] _media = [];
+    private GeneratorCall[] _generators = []; // replaced, never changed: the heartbeat reads it
     private ulong _affinity;
     private ReplicaStream? _replica;
     private Attempt? _attempt;
@@ -29,12 +34,16 @@ internal sealed class GenerationCall(RoutedModel model, RoutedRevision revision,
     /// <summary>The name of its leases.</summary>
     public string Lease => _lease;
 
+    /// <summary>Generators that hold something for it.</summary>
+    public IEnumerable<string> Generators => _generators.Select(generator => generator.Generator).OfType<string>().Distinct();
+
     /// <summary>Encoders that hold something for it.</summary>
     public IEnumerable<string> Encoders => _media.Select(media => media.Encoder).OfType<string>().Distinct();
 
     public async IAsyncEnumerable<SequenceOutput> RunAsync([EnumeratorCancellation] CancellationToken cancellationToken)
     {
         context.Enter(this);
+        using CancellationTokenSource? stop = _signals.Length == 0 ? null : CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         try
         {
             await AdmitAsync(cancellationToken);
@@ -51,10 +60,20 @@ internal sealed class GenerationCall(RoutedModel model, RoutedRevision revision,
                         {
                             break;
                         }
-                        if (_progress.TryTake(entry))
+                        if (!_progress.TryTake(entry))
                         {
-                            yield return entry;
+                            continue;
                         }
+                        if (_signals.Length > 0)
+                        {
+                            Watch(entry, stop!.Token);
+                            // Media come before the end of their choice.
+                            foreach (Task<MediaOutput> made in entry.Finish is null ? [] : TakeMade(entry.Choice))
+                            {
+                                yield return await OutputAsync(made, entry);
+                            }
+                        }
+                        yield return entry;
                     }
                 }
                 if (_progress.Unfinished == 0)
@@ -77,9 +96,41 @@ internal sealed class GenerationCall(RoutedModel model, RoutedRevision revision,
         }
         finally
         {
+            await (stop?.CancelAsync() ?? Task.CompletedTask);
             CloseAttempt(cancel: _progress.Unfinished > 0);
             Release();
             context.Leave(this);
+        }
+    }
+
+    private void Watch(in SequenceOutput entry, CancellationToken cancellationToken)
+    {
+        foreach (SignalOf signal in _signals[entry.Choice].Push(entry.TokenIds))
+        {
+            var call = new GeneratorCall(model, context, signal, _generators.Length, _lease, request.Sampling.Seed);
+            _generators = [.. _generators, call];
+            _making.Add((entry.Choice, call.RunAsync(cancellationToken)));
+        }
+    }
+
+    private Task<MediaOutput>[] TakeMade(int choice)
+    {
+        Task<MediaOutput>[] made = [.. _making.Where(making => making.Choice == choice).Select(making => making.Made)];
+        _making.RemoveAll(making => making.Choice == choice);
+        return made;
+    }
+
+    // An item that could not be made says so in its place; the text stands.
+    private static async Task<SequenceOutput> OutputAsync(Task<MediaOutput> made, SequenceOutput entry)
+    {
+        SequenceOutput place = new(entry.RequestId, entry.Choice, entry.SequenceNumber, default, "", null);
+        try
+        {
+            return place with { Media = await made };
+        }
+        catch (MmException error)
+        {
+            return place with { Error = error };
         }
     }
 
@@ -98,7 +149,19 @@ internal sealed class GenerationCall(RoutedModel model, RoutedRevision revision,
             await Task.WhenAll(_media.Select(media => media.AdmitAsync()));
             cancellationToken.ThrowIfCancellationRequested();
         }
-        await SubmitAsync([]);
+        LossPatience patience = new(model);
+        while (true)
+        {
+            try
+            {
+                await SubmitAsync(patience);
+                return;
+            }
+            catch (MmException error) when (error.Retryable && patience.IsLeft)
+            {
+                await patience.WaitAsync(cancellationToken);
+            }
+        }
     }
 
     private TensorRef Publish(PreparedMedia media)
@@ -108,8 +171,9 @@ internal sealed class GenerationCall(RoutedModel model, RoutedRevision revision,
     }
 
     // On the best replica that takes it.
-    private async Task SubmitAsync(List<string> failed)
+    private async Task SubmitAsync(LossPatience patience)
     {
+        List<string> failed = [];
         MmException? last = null;
         while (true)
         {
@@ -135,7 +199,7 @@ internal sealed class GenerationCall(RoutedModel model, RoutedRevision revision,
             }
             catch (Exception error) when (Failures.IsRetryable(error))
             {
-                model.Report(error);
+                patience.Note(error);
                 last = Failures.From(error);
                 failed.Add(replica.Key);
             }
@@ -197,7 +261,7 @@ internal sealed class GenerationCall(RoutedModel model, RoutedRevision revision,
         {
             try
             {
-                await SubmitAsync([]);
+                await SubmitAsync(new LossPatience(model));
                 return null;
             }
             catch (MmException error) when (!error.Retryable)
@@ -231,7 +295,7 @@ internal sealed class GenerationCall(RoutedModel model, RoutedRevision revision,
 
     private void Release()
     {
-        if (_media.Length == 0)
+        if (_media.Length + _generators.Length == 0)
         {
             return;
         }
@@ -240,6 +304,6 @@ internal sealed class GenerationCall(RoutedModel model, RoutedRevision revision,
             media.Release();
         }
         context.Link.Release(_lease);
-        context.ReleaseAt(Encoders, _lease);
+        context.ReleaseAt(Encoders, Generators, _lease);
     }
 }

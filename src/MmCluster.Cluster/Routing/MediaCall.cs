@@ -107,8 +107,25 @@ internal sealed class MediaCall(RoutedModel model, string revision, PreparedMedi
         }
     }
 
-    // The replica that is likely to have it cached first, then the others.
+    // A full queue is an answer; a lost encoder is waited for, as its replacement comes up without the client's help.
     private async Task<string> SubmitAsync(IReadOnlyCollection<string> failed)
+    {
+        LossPatience patience = new(model);
+        while (true)
+        {
+            try
+            {
+                return await SubmitOnceAsync(failed, patience);
+            }
+            catch (MmException error) when (error.Retryable && patience.IsLeft)
+            {
+                await patience.WaitAsync(CancellationToken.None);
+            }
+        }
+    }
+
+    // The replica that is likely to have it cached first, then the others.
+    private async Task<string> SubmitOnceAsync(IReadOnlyCollection<string> failed, LossPatience patience)
     {
         MmException? last = null;
         EncoderRoute[] routes = model.Encoders(media);
@@ -134,7 +151,7 @@ internal sealed class MediaCall(RoutedModel model, string revision, PreparedMedi
             }
             catch (Exception error) when (Failures.IsRetryable(error))
             {
-                model.Report(error);
+                patience.Note(error);
                 last = Failures.From(error);
             }
         }

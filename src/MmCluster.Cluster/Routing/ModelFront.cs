@@ -23,7 +23,11 @@ internal sealed class ModelFront
     private readonly ModelPrompts? _prompts;
     private readonly ModelDeployment _deployment;
 
-    private ModelFront(ModelDeployment deployment, ModelPrompts? prompts) => (_deployment, _prompts) = (deployment, prompts);
+    private ModelFront(ModelDeployment deployment, ModelPrompts? prompts, IReadOnlyList<SignalOf> signals) =>
+        (_deployment, _prompts, Signals) = (deployment, prompts, [.. signals]);
+
+    /// <summary>The ids by which the language model asks for media.</summary>
+    public SignalOf[] Signals { get; }
 
     /// <summary>Sampling where a request leaves it open.</summary>
     public SamplingParameters DefaultSampling => _prompts?.DefaultSampling ?? new SamplingParameters();
@@ -33,11 +37,16 @@ internal sealed class ModelFront
     {
         if (deployment.Simulation is not null)
         {
-            return new ModelFront(deployment, null);
+            return new ModelFront(deployment, null, []);
         }
         LocatedModel located = source.Locate(deployment);
-        return new ModelFront(deployment, ModelPrompts.Open(located.Folder, located.Card, time));
+        ModelPrompts prompts = ModelPrompts.Open(located.Folder, located.Card, time);
+        return new ModelFront(deployment, prompts, [.. located.Card!.Components.Where(component => component.SignalTokens.Count > 0)
+            .Select(component => new SignalOf(component.Name, [.. component.SignalTokens.Select(token => IdOf(prompts, token, located.Card.File))]))]);
     }
+
+    private static int IdOf(ModelPrompts prompts, string token, string card) => prompts.Tokenizer?.IdOf(token)
+        ?? throw new MmException(MmErrorCode.InvalidArgument, $"{card}: signal token '{token}' is not in the model's vocabulary");
 
     /// <summary>A token as text, or null without a tokenizer.</summary>
     public string? TokenText(int token) => _prompts?.Tokenizer?.Decode([token], skipSpecialTokens: false);

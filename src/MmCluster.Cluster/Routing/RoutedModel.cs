@@ -42,6 +42,8 @@ internal sealed class RoutedModel : IDisposable
 
     public IGrainFactory Grains { get; }
 
+    public TimeProvider Time => _time;
+
     /// <summary>The revision that takes requests; null while none does or its files are not here.</summary>
     public RoutedRevision? Current => _current;
 
@@ -89,6 +91,11 @@ internal sealed class RoutedModel : IDisposable
     public EncoderRoute[] Encoders(PreparedMedia media) => [.. (_routes?.Encoders ?? [])
         .Where(route => route.Component == media.Component)
         .OrderByDescending(route => Affinity.Rank((ulong)media.Key, route.Key))];
+
+    /// <summary>The generators of a component, another first for each item.</summary>
+    public GeneratorRoute[] Generators(string component, ulong item) => [.. (_routes?.Generators ?? [])
+        .Where(route => route.Component == component)
+        .OrderByDescending(route => Affinity.Rank(item, route.Key))];
 
     /// <summary>Waits for the next routes, a while at most.</summary>
     public async Task WaitForNewRoutesAsync(TimeSpan patience, CancellationToken cancellationToken)

@@ -92,7 +92,16 @@ internal sealed class ModelSource(MmProcessOptions options)
             ComponentIdentity identity = new(located.Folder, card, encoder, load);
             encoders.Add(new EncoderPlan(encoder.Name, Modality.Image, identity.ComputeDigest(), BytesOf(identity.CountElements(), deployment.Dtype == DType.F32 ? DType.F32 : DType.BF16)));
         }
-        return new ModelStages(deployment.Limits.KvCacheMemoryBytes ?? 0, weights, encoders) { Shards = deployment.PipelineParallelSize };
+        GeneratorPlan[] generators = [.. card.Components.Where(component => component.Kind == ComponentKind.Generator).Select(generator =>
+        {
+            ComponentIdentity identity = new(located.Folder, card, generator, load);
+            return new GeneratorPlan(generator.Name, generator.Modality!.Value, identity.ComputeDigest(), BytesOf(identity.CountElements(), DType.BF16));
+        })];
+        return new ModelStages(deployment.Limits.KvCacheMemoryBytes ?? 0, weights, encoders)
+        {
+            Shards = deployment.PipelineParallelSize,
+            Generators = generators,
+        };
     }
 
     private static long BytesOf(long elements, DType dtype) => dtype.Bytes((elements + DTypes.BlockLength - 1) / DTypes.BlockLength * DTypes.BlockLength);
@@ -106,6 +115,9 @@ internal sealed record ModelStages(long KvBytes, long BackboneBytes, IReadOnlyLi
 {
     /// <summary>Processes that share the backbone's layers.</summary>
     public int Shards { get; init; } = 1;
+
+    /// <summary>Its generators.</summary>
+    public IReadOnlyList<GeneratorPlan> Generators { get; init; } = [];
 }
 
 /// <summary>An encoder of a model.</summary>
@@ -114,3 +126,10 @@ internal sealed record ModelStages(long KvBytes, long BackboneBytes, IReadOnlyLi
 /// <param name="Digest">What it is, whatever model it belongs to.</param>
 /// <param name="Bytes">Bytes of its weights.</param>
 internal sealed record EncoderPlan(string Component, Modality Modality, string Digest, long Bytes);
+
+/// <summary>A generator of a model, with the output projectors that feed it.</summary>
+/// <param name="Component">Its name in the card.</param>
+/// <param name="Modality">What it makes.</param>
+/// <param name="Digest">What it is, whatever model it belongs to.</param>
+/// <param name="Bytes">Bytes of its weights.</param>
+internal sealed record GeneratorPlan(string Component, Modality Modality, string Digest, long Bytes);

@@ -4,6 +4,7 @@ using MmCluster.Cluster.TensorLink;
 using MmCluster.Cluster.Wire;
 using MmCluster.Engine;
 using MmCluster.Engine.Encoders;
+using MmCluster.Engine.Generation;
 using MmCluster.Engine.Hosting;
 using MmCluster.Engine.Simulation;
 using MmCluster.Models;
@@ -15,7 +16,7 @@ using MmCluster.Tensors;
 namespace MmCluster.Cluster.Stages;
 
 /// <summary>Makes stages from what is deployed. Its methods hold their thread as long as reading weights takes.</summary>
-internal sealed class StageLoader(ModelSource source, IGrainFactory grains, TensorLinkEndpoint link, TimeProvider time)
+internal sealed class StageLoader(ModelSource source, IGrainFactory grains, TensorLinkEndpoint link, TimeProvider time, IMediaGenerators? generators = null)
 {
     private static readonly EncoderOptions Encoders = new();
 
@@ -26,6 +27,7 @@ internal sealed class StageLoader(ModelSource source, IGrainFactory grains, Tens
         StageKind.Backbone => await BackboneAsync(spec, cancellationToken),
         StageKind.Shard => Shard(spec),
         StageKind.Encoder => Encoder(spec),
+        StageKind.Generator => Generator(spec),
         _ => throw new NotSupportedException($"{spec.Key}: this node cannot load a stage of kind {spec.Kind}"),
     };
 
@@ -79,6 +81,15 @@ internal sealed class StageLoader(ModelSource source, IGrainFactory grains, Tens
     {
         LoadedModel model = Layers(spec);
         return new ShardStage(Executors.CreateShard(model.Backbone!, DeviceOf(spec), ExecutorOptionsOf(spec)), model, model.WeightBytes, link);
+    }
+
+    private GeneratorStage Generator(StageSpec spec)
+    {
+        LocatedModel located = source.Locate(spec.Deployment);
+        ComponentCard component = located.Card!.Components.Single(component => component.Name == spec.Component);
+        IMediaGenerator generator = generators?.Load(located.Folder, located.Card, component, DeviceOf(spec))
+            ?? throw new NotSupportedException($"{located.Card.File}: component '{spec.Component}': this node has no networks of generators");
+        return new GeneratorStage(spec.Key, generator, spec.Deployment.Limits.MaxQueue, link, time);
     }
 
     private LoadedModel Layers(StageSpec spec)

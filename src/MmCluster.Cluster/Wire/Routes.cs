@@ -41,10 +41,13 @@ internal sealed record ModelRoutes
     [Id(9)]
     public bool Removed { get; init; }
 
+    [Id(10)]
+    public GeneratorRoute[] Generators { get; init; } = [];
+
     /// <summary>Whether nothing but the version differs.</summary>
     public bool HasSameRoutes(ModelRoutes other) =>
         Revision == other.Revision && Equals(Deployment, other.Deployment) && Created == other.Created && Equals(Facts, other.Facts)
-        && Backbones.SequenceEqual(other.Backbones) && Encoders.SequenceEqual(other.Encoders) && Problem == other.Problem && Removed == other.Removed;
+        && Generators.SequenceEqual(other.Generators) && Backbones.SequenceEqual(other.Backbones) && Encoders.SequenceEqual(other.Encoders) && Problem == other.Problem && Removed == other.Removed;
 }
 
 /// <summary>What callers must know of a backbone.</summary>
@@ -58,3 +61,7 @@ internal sealed record BackboneRoute(string Key, string Node);
 /// <summary>An encoder that takes requests.</summary>
 [GenerateSerializer, Immutable, Alias("mm.EncoderRoute")]
 internal sealed record EncoderRoute(string Key, string Node, string Component, Modality Modality, string Digest, int Positions);
+
+/// <summary>A generator that takes requests.</summary>
+[GenerateSerializer, Immutable, Alias("mm.GeneratorRoute")]
+internal sealed record GeneratorRoute(string Key, string Node, string Component);

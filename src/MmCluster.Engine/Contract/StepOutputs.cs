@@ -29,9 +29,19 @@ public readonly record struct SequenceOutput(
     /// <summary>Token counts, on the last entry of a choice.</summary>
     public Usage? Usage { get; init; }
 
-    /// <summary>What went wrong, when <see cref="Finish"/> is Error, or Cancelled by a deadline (DeadlineExceeded).</summary>
+    /// <summary>A media item that the model asked a generator for, on an entry of its own without tokens; or null.</summary>
+    public MediaOutput? Media { get; init; }
+
+    /// <summary>
+    /// What went wrong, when <see cref="Finish"/> is Error, or Cancelled by a deadline (DeadlineExceeded); without one, a media item that could not be made.
+    /// </summary>
     public Models.MmException? Error { get; init; }
 }
+
+/// <summary>A generated media item.</summary>
+/// <param name="ContentType">What its bytes are, as image/png.</param>
+/// <param name="Bytes">The file.</param>
+public sealed record MediaOutput(string ContentType, ReadOnlyMemory<byte> Bytes);
 
 /// <summary>A token's logprob and the best alternatives, in falling order.</summary>
 public sealed record OutputLogprobs(TokenLogprob Chosen, IReadOnlyList<TokenLogprob> Top);

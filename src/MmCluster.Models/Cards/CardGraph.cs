@@ -25,6 +25,11 @@ internal static class CardGraph
                     throw Bad(card, component, $"{Word(source.Kind)} '{name}' cannot feed {Word(component.Kind)} '{component.Name}'");
                 }
             }
+            if ((component.Kind == ComponentKind.Generator) != (component.SignalTokens.Count > 0)
+                || component.SignalTokens.Distinct().Count() != component.SignalTokens.Count)
+            {
+                throw Bad(card, component, "signal_tokens: a generator needs some, all different, and nothing else has any");
+            }
             if (component.Kind is not (ComponentKind.Encoder or ComponentKind.Backbone) && component.From.Count == 0)
             {
                 throw Bad(card, component, $"{Word(component.Kind)} '{component.Name}' needs a 'from'");

@@ -79,6 +79,7 @@ public static class CardReader
             Keys = ReadKeys(node),
             Preprocess = node.TryJson("preprocess"),
             Placeholder = node.TryText("placeholder"),
+            SignalTokens = node.Texts("signal_tokens"),
         };
         node.RefuseOthers();
         return component;

@@ -108,6 +108,9 @@ public sealed record ComponentCard
     /// <summary>The prompt's token whose place an encoder's features take.</summary>
     public string? Placeholder { get; init; }
 
+    /// <summary>The special tokens by which the language model asks a generator for an item, in order and all different.</summary>
+    public IReadOnlyList<string> SignalTokens { get; init; } = [];
+
     /// <summary>Line in the card, or 0.</summary>
     public int Line { get; init; }
 }

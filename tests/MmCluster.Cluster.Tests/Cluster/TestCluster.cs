@@ -34,29 +34,29 @@ internal sealed class TestCluster : IAsyncDisposable
 
     public static string ModelsFolder { get; } = FindModels();
 
-    public static async Task<TestCluster> StartAsync(short silos, string? folder = null, Func<int, MmSiloOptions, MmSiloOptions>? configure = null)
+    public static async Task<TestCluster> StartAsync(short silos, string? folder = null, string? cards = null, Action<IServiceCollection>? services = null)
     {
         string state = folder ?? Directory.CreateTempSubdirectory("mm-cluster-").FullName;
         InProcessTestClusterBuilder builder = new(silos);
-        int started = 0;
         builder.ConfigureSilo((options, silo) =>
         {
             MmSiloOptions own = new()
             {
                 ClusterSecret = "secret",
                 StateFolder = state,
-                CardsFolder = ModelsFolder,
+                CardsFolder = cards ?? ModelsFolder,
                 StoreFolder = state,
                 Name = options.SiloName,
                 MemoryBytes = 4L << 30,
                 TensorLinkBytes = 64 << 20,
             };
-            silo.AddMmSilo(configure?.Invoke(started++, own) ?? own);
+            silo.AddMmSilo(own);
+            services?.Invoke(silo.Services);
         });
         builder.ConfigureClient(client => client.AddMmClient(new MmClientOptions
         {
             ClusterSecret = "secret",
-            CardsFolder = ModelsFolder,
+            CardsFolder = cards ?? ModelsFolder,
             StoreFolder = state,
             TensorLinkBytes = 64 << 20,
         }));

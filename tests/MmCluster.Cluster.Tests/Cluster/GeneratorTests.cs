@@ -1,0 +1,130 @@
+using System.Text;
+using System.Text.Json;
+using Microsoft.Extensions.DependencyInjection;
+using MmCluster.Cluster.Deployment;
+using MmCluster.Cluster.Status;
+using MmCluster.Engine;
+using MmCluster.Engine.Generation;
+using MmCluster.Engine.Hosting;
+using MmCluster.Models;
+using MmCluster.Models.Cards;
+using MmCluster.Tensors;
+using MmCluster.Tokenizers;
+
+namespace MmCluster.Cluster.Tests.Cluster;
+
+/// <summary>Media output through the graph: signal tokens of the language model, a generator's grain, a file in the stream.</summary>
+public sealed class GeneratorTests
+{
+    [Fact]
+    public async Task Signal_tokens_bring_a_generators_file_before_the_end_of_their_choice()
+    {
+        (string cards, int[] ids, ModelRequest request) = await CardAsync();
+        TestGenerators generators = new();
+        await using (TestCluster cluster = await TestCluster.StartAsync(2, cards: cards, services: services => services.AddSingleton<IMediaGenerators>(generators)))
+        {
+            await cluster.DeployAsync(Painter);
+            await cluster.UntilAsync(status => status.Stages.Count(stage => stage.State == StageState.Ready) == 3, "three stages are not ready");
+            List<SequenceOutput> entries = await cluster.GenerateAsync("painter", request);
+            SequenceOutput media = entries.First(entry => entry.Media is not null);
+            Assert.Equal(("text/plain", $"{ids[0]},{ids[1]} seed 5 item 0"), (media.Media!.ContentType, Encoding.UTF8.GetString(media.Media.Bytes.Span)));
+            Assert.Equal(0, media.TokenIds.Length);
+            Assert.NotNull(entries[^1].Finish);
+            Assert.Null(entries[^1].Media);
+            await Eventually.TrueAsync(() => cluster.LeasedBytes == 0, () => $"{cluster.LeasedBytes} bytes are still leased");
+        }
+        Directory.Delete(cards, recursive: true);
+    }
+
+    [Fact]
+    public async Task A_generator_that_fails_says_so_in_the_files_place_and_the_text_stands()
+    {
+        (string cards, _, ModelRequest request) = await CardAsync();
+        TestGenerators generators = new() { Failure = new MmException(MmErrorCode.InvalidArgument, "nothing to paint") };
+        await using (TestCluster cluster = await TestCluster.StartAsync(1, cards: cards, services: services => services.AddSingleton<IMediaGenerators>(generators)))
+        {
+            await cluster.DeployAsync(Painter);
+            await cluster.UntilAsync(status => status.Stages.Count(stage => stage.State == StageState.Ready) == 3, "three stages are not ready");
+            List<SequenceOutput> entries = await cluster.GenerateAsync("painter", request);
+            SequenceOutput place = entries.First(entry => entry.Error is not null);
+            Assert.Equal((MmErrorCode.InvalidArgument, null), (place.Error!.Code, place.Finish));
+            Assert.True(entries[^1].Finish is FinishReason.Length or FinishReason.Stop);
+        }
+        Directory.Delete(cards, recursive: true);
+    }
+
+    private static ModelDeployment Painter => new()
+    {
+        Name = "painter",
+        Source = "painter",
+        Dtype = DType.F32,
+        Limits = new EngineLimits { MaxNumSeqs = 16, MaxNumBatchedTokens = 512 },
+    };
+
+    // A card whose signal is what the shipped model says at the end of its answer anyway.
+    private static async Task<(string Cards, int[] Signal, ModelRequest Request)> CardAsync()
+    {
+        string folder = Path.Combine(TestCluster.ModelsFolder, "mini");
+        string file = Path.Combine(TestCluster.ModelsFolder, "mini.yaml");
+        ModelRequest request = new()
+        {
+            Input = new ModelInput.Tokens(Enumerable.Range(10, 20).ToArray()),
+            Sampling = new SamplingParameters { Temperature = 0, MaxTokens = 40, IgnoreEos = true, Seed = 5 },
+        };
+        await using LocalModel model = LocalModel.Load(folder, new LocalModelOptions
+        {
+            Card = CardReader.Read(file),
+            Load = new Models.Catalog.LoadOptions { Backbone = DType.F32 },
+            Engine = new EngineOptions { MaxNumSeqs = 16, MaxNumBatchedTokens = 512 },
+        });
+        List<int> said = [];
+        await foreach (SequenceOutput entry in model.GenerateAsync(request, TestContext.Current.CancellationToken))
+        {
+            said.AddRange(entry.TokenIds.ToArray());
+        }
+        Tokenizer tokenizer = model.Tokenizer!;
+        int at = Enumerable.Range(1, said.Count - 1).First(i => said[i] != said[i - 1] && tokenizer.TokenOf(said[i]) is not null && tokenizer.TokenOf(said[i - 1]) is not null);
+        int[] signal = [said[at - 1], said[at]];
+        string cards = Directory.CreateTempSubdirectory("mm-cards-").FullName;
+        Directory.CreateSymbolicLink(Path.Combine(cards, "mini"), folder);
+        string card = (await File.ReadAllTextAsync(file)).Replace("name: mini", "name: painter", StringComparison.Ordinal) + $"""
+
+              painter_projector:
+                kind: output_projector
+                network: test
+                from: language_model
+                layout: llava
+                prefix: painter_projector
+              painter_decoder:
+                kind: generator
+                modality: image
+                network: test
+                from: painter_projector
+                layout: llava
+                prefix: painter_decoder
+                signal_tokens: {JsonSerializer.Serialize(signal.Select(id => tokenizer.TokenOf(id)))}
+            """;
+        await File.WriteAllTextAsync(Path.Combine(cards, "painter.yaml"), card);
+        return (cards, signal, request);
+    }
+
+    /// <summary>Turns conditions into bytes.</summary>
+    private sealed class TestGenerators : IMediaGenerators, IMediaGenerator
+    {
+        public MmException? Failure { get; init; }
+
+        public long Bytes => 1000;
+
+        public IMediaGenerator Load(string folder, ModelCard card, ComponentCard component, Device device) => this;
+
+        public Task<MediaOutput> GenerateAsync(GenerationCondition condition, CancellationToken cancellationToken) => Failure is null
+            ? Task.FromResult(new MediaOutput(
+                "text/plain",
+                Encoding.UTF8.GetBytes($"{string.Join(',', condition.SignalTokens.ToArray())} seed {condition.Seed} item {condition.Index}")))
+            : Task.FromException<MediaOutput>(Failure);
+
+        public void Dispose()
+        {
+        }
+    }
+}
