@@ -89,8 +89,6 @@ internal sealed class Llama : IDisposable
         yield return Part("norm, gate, up", i => GateUp(i, x), _gateUp[0].Bytes, Product(_gateUp[0]));
         yield return Part("down, add", i => Ops.LinearAdd(inner, _down[i], null, x), _down[0].Bytes, Product(_down[0]));
         yield return Part("norm alone", _ => Ops.RmsNorm(x, _norm, Eps), 4.0 * x.ElementCount, 0);
-        yield return Part("gate times up alone",
-            _ => Ops.GatedMul(wide.Slice(1, 0, Width), wide.Slice(1, Width, 2 * Width), Activation.Silu), 6.0 * x.ElementCount, 0);
     }
 
     public void Dispose()

@@ -10,6 +10,7 @@ namespace MmCluster.Tensors.Cuda;
 internal sealed unsafe class DecodeAttention
 {
     private const int HeadsATile = 8;
+    private const int Warps = 8;
     private const int MaxSplits = 32;
 
     private readonly CudaContext _context;
@@ -19,8 +20,8 @@ internal sealed unsafe class DecodeAttention
     internal DecodeAttention(CudaContext context)
     {
         _context = context;
-        _kernels = new(key => context.Kernels.Module("attention_decode", $"-DHEAD_DIM={key.HeadDim}", $"-DWARPS={Warps(key.HeadDim)}",
-            "-DMIN_BLOCKS=2", HalfRows.Define(key.DType))["attention_decode"]);
+        _kernels = new(key => context.Kernels.Module("attention_decode", $"-DHEAD_DIM={key.HeadDim}", $"-DWARPS={Warps}",
+            $"-DMIN_BLOCKS={(key.HeadDim > 128 ? 1 : 2)}", HalfRows.Define(key.DType))["attention_decode"]);
     }
 
     /// <summary>Most tiles times splits that a launch with more than one split has; its partial results have room in the workspace.</summary>
@@ -53,7 +54,8 @@ internal sealed unsafe class DecodeAttention
         nint workspace = Workspace();
         nint softmax = workspace + (MaxParts * sizeof(int));
         nint partial = softmax + (MaxParts * HeadsATile * sizeof(float) * 2);
-        var shape = new LaunchShape((tiles, splits, sequences), Warps(dim) * 32) { Overlaps = true };
+        int sums = Warps * Math.Min(HeadsATile, heads / kvHeads) * dim * sizeof(float);
+        var shape = new LaunchShape((tiles, splits, sequences), Warps * 32, sums) { Overlaps = true };
         _kernels[(dim, q.DType)].Launch(
             _context.Stream, shape, q, k, v, q.Stride(0), k.Stride(0), v.Stride(0), cache, batch.SequenceLengths,
             batch.BlockTables, batch.BlockTables.Shape[1], batch.SlotMapping, batch.Positions,
@@ -69,9 +71,6 @@ internal sealed unsafe class DecodeAttention
     /// <summary>Whether heads lie side by side in rows of a type that can be read 8 elements at a time.</summary>
     internal static bool AreHeads(Tensor x, DType dtype) =>
         x.DType == dtype && x.Stride(2) == 1 && x.Stride(1) == x.Shape[2] && x.Stride(0) % 8 == 0 && x.Shape[2] % 8 == 0 && HalfRows.IsAligned((nint)x.Data);
-
-    // As many as shared memory has room for their sums.
-    private static int Warps(int headDim) => headDim > 128 ? 4 : 8;
 
     // A context is split only where tiles alone do not fill the GPU.
     private int Splits(int parts) => Math.Clamp(((_context.Properties.Multiprocessors * 5 / 4) + (parts / 2)) / Math.Max(1, parts), 1, MaxSplits);

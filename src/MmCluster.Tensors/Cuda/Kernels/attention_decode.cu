@@ -108,13 +108,13 @@ extern "C" __global__ void __launch_bounds__(WARPS * 32, MIN_BLOCKS) attention_d
     float scale, float soft_cap)              // scale includes log2 e, so that softmax uses powers of 2; soft_cap 0: none, and likewise
 {
     __shared__ __align__(16) u16 query[Heads + 1][Pitch]; // the turned queries, and the turned key behind them
-    __shared__ float sums[WARPS][Heads][D];
+    extern __shared__ float sums[];                       // [WARPS][min(8, group)][D]
     __shared__ float largest[WARPS][Heads], total[WARPS][Heads];
     __shared__ int is_last;
     const int lane = threadIdx.x & 31, warp = threadIdx.x >> 5, g = lane >> 2, t = lane & 3;
     const int split = blockIdx.y, splits = gridDim.y, m = blockIdx.z;
     const int group = heads / kv_heads, tiles = (group + Heads - 1) / Heads, kv_head = blockIdx.x / tiles;
-    const int first_head = kv_head * group + blockIdx.x % tiles * Heads, count = min(Heads, group - blockIdx.x % tiles * Heads);
+    const int first_head = kv_head * group + blockIdx.x % tiles * Heads, count = min(Heads, group - blockIdx.x % tiles * Heads), width = min(Heads, group);
 
     for (int i = threadIdx.x; i < (Heads - count) * D; i += WARPS * 32)
     {
@@ -123,42 +123,22 @@ extern "C" __global__ void __launch_bounds__(WARPS * 32, MIN_BLOCKS) attention_d
     pdl_launch();
     pdl_wait();
 
+    // One token alone waits for chains of loads that need each other's results: what needs nothing is asked for first, the block of the cache before
+    // the query.
+    const int length = lengths[m], position = cos ? positions[m] : 0, slot = slots[m];
+
     // Blocks of this split, and of this warp: begin + warp, + WARPS, ...
-    const int length = lengths[m], newest = length - 1;
+    const int newest = length - 1;
     const int oldest = window > 0 ? max(0, length - window) : 0;
     const int first = oldest / Block, last = newest / Block, blocks = length > 0 ? last + 1 - first : 0;
     const int each = (blocks + splits - 1) / splits, begin = first + split * each, end = min(begin + each, first + blocks);
     const int* table = tables + (i64)m * table_step;
     const i64 head_size = 2 * Block * D;
-    auto keys_of = [&](int block) { return cache + ((i64)table[block] * kv_heads + kv_head) * head_size; };
-
-    u32 key[2][KeyWords], value[4][ValueWords];
-    auto load_keys = [&](int block)
-    {
-        const u16* keys = keys_of(block);
-        load_key(key[0], keys + g * D, t);
-        load_key(key[1], keys + (g + 8) * D, t);
-    };
-    auto load_values = [&](int block)
-    {
-        const u16* values = keys_of(block) + Block * D;
-#pragma unroll
-        for (int i = 0; i < 4; i++)
-        {
-            load_value(value[i], values + (2 * t + (i & 1) + (i >> 1) * 8) * D, g);
-        }
-    };
-
     int block = begin + warp;
-    const bool early = block < end && block != last; // the last block waits for its newest position
-    if (early)
-    {
-        load_keys(block);
-        load_values(block);
-    }
+    const int own_block = block < end ? table[block] : 0;
+    auto keys_of = [&](int at) { return cache + ((i64)at * kv_heads + kv_head) * head_size; };
 
     const Rope rope{cos, sin, rotary, interleaved};
-    const int position = length > 0 && cos ? positions[m] : 0;
     const u16* own_key = k + m * k_step + kv_head * D;
     for (int i = threadIdx.x; i < (count + 1) * D && length > 0; i += WARPS * 32)
     {
@@ -166,11 +146,34 @@ extern "C" __global__ void __launch_bounds__(WARPS * 32, MIN_BLOCKS) attention_d
         const u16* x = head == count ? own_key : q + m * q_step + (i64)(first_head + head) * D;
         query[head == count ? Heads : head][d] = narrow(turned(rope, x, d, position));
     }
+
+    u32 key[2][KeyWords], value[4][ValueWords];
+    auto load_keys = [&](int at)
+    {
+        const u16* keys = keys_of(at);
+        load_key(key[0], keys + g * D, t);
+        load_key(key[1], keys + (g + 8) * D, t);
+    };
+    auto load_values = [&](int at)
+    {
+        const u16* values = keys_of(at) + Block * D;
+#pragma unroll
+        for (int i = 0; i < 4; i++)
+        {
+            load_value(value[i], values + (2 * t + (i & 1) + (i >> 1) * 8) * D, g);
+        }
+    };
+
+    const bool early = block < end && block != last; // the last block waits for its newest position
+    if (early)
+    {
+        load_keys(own_block);
+        load_values(own_block);
+    }
     __syncthreads();
 
     // The warp that reads the newest position writes it; the other tiles of the group write the same bytes.
-    const int slot = length > 0 ? slots[m] : -1;
-    if (end == first + blocks && begin < end && (last - begin) % WARPS == warp && slot >= 0)
+    if (length > 0 && end == first + blocks && begin < end && (last - begin) % WARPS == warp && slot >= 0)
     {
         u16* to = cache + ((i64)(slot / Block) * kv_heads + kv_head) * head_size + slot % Block * D;
         for (int i = lane; i < D / 8; i += 32)
@@ -182,8 +185,8 @@ extern "C" __global__ void __launch_bounds__(WARPS * 32, MIN_BLOCKS) attention_d
     }
     if (block < end && !early)
     {
-        load_keys(block);
-        load_values(block);
+        load_keys(own_block);
+        load_values(own_block);
     }
 
     float o[ValueWords][4] = {}, top = Nothing, sum = 0;
@@ -198,10 +201,10 @@ extern "C" __global__ void __launch_bounds__(WARPS * 32, MIN_BLOCKS) attention_d
             mma(s[0], a[i], 0, a[i + 1], 0, key[0][i], key[0][i + 1]);
             mma(s[1], a[i], 0, a[i + 1], 0, key[1][i], key[1][i + 1]);
         }
-        const int next = block + WARPS;
+        const int next = block + WARPS, next_block = next < end ? table[next] : 0;
         if (next < end)
         {
-            load_keys(next);
+            load_keys(next_block);
         }
 
         // Head g's scores of positions 2t, 2t + 1, 2t + 8, 2t + 9.
@@ -264,7 +267,7 @@ extern "C" __global__ void __launch_bounds__(WARPS * 32, MIN_BLOCKS) attention_d
         }
         if (next < end)
         {
-            load_values(next);
+            load_values(next_block);
         }
     }
 
@@ -284,7 +287,7 @@ extern "C" __global__ void __launch_bounds__(WARPS * 32, MIN_BLOCKS) attention_d
 #pragma unroll
             for (int i = 0; i < ValueWords; i++)
             {
-                *(float2*)&sums[warp][2 * t + e][dimension(i, g)] = make_float2(o[i][e], o[i][e + 2]);
+                *(float2*)&sums[(warp * width + 2 * t + e) * D + dimension(i, g)] = make_float2(o[i][e], o[i][e + 2]);
             }
         }
     }
@@ -304,7 +307,7 @@ extern "C" __global__ void __launch_bounds__(WARPS * 32, MIN_BLOCKS) attention_d
         {
             const float f = power2(largest[w][head] - top_all);
             sum_all += total[w][head] * f;
-            out += sums[w][head][d] * f;
+            out += sums[(w * width + head) * D + d] * f;
         }
         if (splits == 1)
         {
@@ -344,18 +347,16 @@ extern "C" __global__ void __launch_bounds__(WARPS * 32, MIN_BLOCKS) attention_d
     {
         const int head = i / D, d = i % D;
         float top_all = Nothing, sum_all = 0, out = 0;
-        for (int s = 0; s < splits; s++)
-        {
-            top_all = fmaxf(top_all, __ldcg(&partial_softmax[(tile * splits + s) * Heads + head]).x);
-        }
 #pragma unroll 4
         for (int s = 0; s < splits; s++)
         {
             const i64 at = (tile * splits + s) * Heads + head;
             const float2 softmax = __ldcg(&partial_softmax[at]);
-            const float f = power2(softmax.x - top_all);
-            sum_all += softmax.y * f;
-            out += __ldcg(&partial[at * D + d]) * f;
+            const float part = __ldcg(&partial[at * D + d]), top_both = fmaxf(top_all, softmax.x);
+            const float former = power2(top_all - top_both), f = power2(softmax.x - top_both);
+            sum_all = sum_all * former + softmax.y * f;
+            out = out * former + part * f;
+            top_all = top_both;
         }
         y[m * y_step + (i64)(first_head + head) * D + d] = narrow(sum_all > 0 ? out / sum_all : 0.f);
     }
