@@ -1,7 +1,9 @@
 using System.CommandLine;
+using System.Net;
 using MmCluster.Cli.Clustering;
 using MmCluster.Cli.Hosting;
 using MmCluster.Cluster.Hosting;
+using MmCluster.Gateway.Hosting;
 using MmCluster.Silo;
 using MmCluster.Tensors;
 
@@ -19,13 +21,14 @@ internal sealed class SiloCommand : Command
     private readonly Option<int> _siloPort = NumberOptions.Port("--silo-port", 0, "Port for other silos; 0 picks a free one.");
     private readonly Option<int> _gatewayPort = NumberOptions.Port("--gateway-port", 0, "Port for gateways and tools; 0 picks a free one.");
     private readonly Option<long?> _memory = NumberOptions.BytesOrNone("--memory-bytes", "Memory that stages may use; default: 80 % of the machine's.");
+    private readonly Option<int?> _metricsPort = NumberOptions.PortOrNone("--metrics-port", "TCP port of /metrics and /health; 0 picks a free one; default: none.");
     private readonly Option<int> _threads = ThreadsOption.Create();
 
     public SiloCommand(CommandContext context)
         : base("silo", "Join a cluster as a node that runs stages.")
     {
         _cluster.AddTo(this);
-        foreach (Option option in (Option[])[_name, _role, _zone, _host, _siloPort, _gatewayPort, _memory, _threads])
+        foreach (Option option in (Option[])[_name, _role, _zone, _host, _siloPort, _gatewayPort, _memory, _metricsPort, _threads])
         {
             Add(option);
         }
@@ -47,11 +50,14 @@ internal sealed class SiloCommand : Command
             MemoryBytes = parsed.GetValue(_memory),
         };
         using Telemetry telemetry = _logs.StartTelemetry(parsed, context, "silo", parsed.GetValue(_name));
-        await using ClusterNode node = await ClusterNode.StartSiloAsync(options, _logs.Of(parsed), cancellationToken);
+        await using ClusterNode node = await ClusterNode.StartSiloAsync(options, serves: false, _logs.Of(parsed), cancellationToken);
+        await using MetricsServer? metrics = parsed.GetValue(_metricsPort) is { } port
+            ? await MetricsServer.StartAsync(IPAddress.Parse(options.Host), port, cancellationToken)
+            : null;
         await context.Error.WriteLineAsync($"silo: {options.Role} at {node.Address}");
         if (parsed.GetValue(GlobalOptions.Json))
         {
-            await context.Out.WriteLineAsync(JsonLine.Of(new { schema = 1, address = node.Address }));
+            await context.Out.WriteLineAsync(JsonLine.Of(new { schema = 1, address = node.Address, metrics_url = metrics?.Address }));
         }
         await cancellationToken.UntilCancelledAsync();
         return ExitCodes.Done;

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using MmCluster.Cluster.Stages;
 using MmCluster.Cluster.TensorLink;
 using MmCluster.Cluster.Wire;
 using MmCluster.Engine;
@@ -219,6 +220,7 @@ internal sealed class GenerationCall(RoutedModel model, RoutedRevision revision,
         Priority = request.Priority,
         Deadline = request.Deadline,
         Emitted = _progress.Emitted,
+        Trace = StageTelemetry.Current,
     };
 
     // Features from whichever encoder makes them to the attempt's replica. What was made but is gone is made again.

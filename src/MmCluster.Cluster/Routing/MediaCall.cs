@@ -1,4 +1,5 @@
 using MmCluster.Cluster.Grains;
+using MmCluster.Cluster.Stages;
 using MmCluster.Cluster.TensorLink;
 using MmCluster.Cluster.Wire;
 using MmCluster.Models;
@@ -142,6 +143,7 @@ internal sealed class MediaCall(RoutedModel model, string revision, PreparedMedi
                     Key = media.Key,
                     Bytes = bytes,
                     Name = media.Item.Name,
+                    Trace = StageTelemetry.Current,
                 });
                 lock (_gate)
                 {

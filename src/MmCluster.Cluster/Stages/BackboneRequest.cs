@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using MmCluster.Cluster.TensorLink;
 using MmCluster.Cluster.Wire;
 using MmCluster.Engine;
@@ -11,6 +12,7 @@ internal sealed class BackboneRequest
     private readonly Lock _gate = new();
     private readonly List<PulledTensor> _held = [];
     private readonly TaskCompletionSource<Tensor>[] _media;
+    private readonly Activity? _span;
     private bool _ended;
 
     public BackboneRequest(GenerationMessage message, GatewaySession session, int cost)
@@ -20,6 +22,7 @@ internal sealed class BackboneRequest
         Cost = cost;
         Id = $"{message.Gateway}:{message.Handle}";
         Unfinished = message.Sampling.Choices;
+        _span = StageTelemetry.Start("backbone", message.Trace, message.Request);
         _media = [.. message.Prompt.Where(part => part.Tokens is null)
             .Select(_ => new TaskCompletionSource<Tensor>(TaskCreationOptions.RunContinuationsAsynchronously))];
     }
@@ -83,6 +86,7 @@ internal sealed class BackboneRequest
         lock (_gate)
         {
             _ended = true;
+            _span?.Dispose();
             foreach (PulledTensor held in _held)
             {
                 held.Dispose();

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using MmCluster.Cluster.TensorLink;
 using MmCluster.Cluster.Wire;
 using MmCluster.Tensors;
@@ -47,6 +48,7 @@ internal sealed class EncoderJob(EncodeMessage message, StageQueue queue, int co
 
     private async Task<TensorRef> RunAsync(Func<EncoderJob, Task<Tensor>> features, TensorLinkEndpoint link)
     {
+        using Activity? span = StageTelemetry.Start("encode", message.Trace, message.Request);
         try
         {
             Tensor made = await features(this);

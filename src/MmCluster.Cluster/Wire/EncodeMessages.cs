@@ -33,6 +33,10 @@ internal sealed class EncodeMessage
     /// <summary>The model's revision.</summary>
     [Id(6)]
     public required string Revision { get; init; }
+
+    /// <summary>The gateway's span (W3C trace context), for those of the stages; null while nobody listens.</summary>
+    [Id(7)]
+    public string? Trace { get; init; }
 }
 
 /// <summary>Features, or not yet.</summary>

@@ -43,6 +43,10 @@ internal sealed class GenerationMessage
     /// <summary>What clients have seen of each choice, for a replay; null for a first submission.</summary>
     [Id(10)]
     public int[][]? Emitted { get; init; }
+
+    /// <summary>The gateway's span (W3C trace context), for those of the stages; null while nobody listens.</summary>
+    [Id(11)]
+    public string? Trace { get; init; }
 }
 
 /// <summary>Token ids, or the place of a media item whose features are supplied later.</summary>

@@ -1,0 +1,45 @@
+using System.Net;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Logging;
+using MmCluster.Gateway.Metrics;
+
+namespace MmCluster.Gateway.Hosting;
+
+/// <summary>/metrics and /health of a process that serves nothing else over HTTP: a node's transfers and what it uses.</summary>
+public sealed class MetricsServer : IAsyncDisposable
+{
+    private readonly WebApplication _app;
+    private readonly MeterText _meters;
+
+    private MetricsServer(WebApplication app, MeterText meters) => (_app, _meters) = (app, meters);
+
+    /// <summary>Where it listens, with the port it got.</summary>
+    public Uri Address => new(_app.Urls.First());
+
+    /// <summary>Starts listening.</summary>
+    public static async Task<MetricsServer> StartAsync(IPAddress host, int port, CancellationToken cancellationToken)
+    {
+        WebApplicationBuilder builder = WebApplication.CreateSlimBuilder();
+        builder.Logging.ClearProviders();
+        builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(host, port));
+        WebApplication app = builder.Build();
+        var meters = new MeterText();
+        app.MapGet("/health", http => http.Response.WriteAsync("ok\n", http.RequestAborted));
+        app.MapGet("/metrics", http =>
+        {
+            http.Response.ContentType = "text/plain; version=0.0.4; charset=utf-8";
+            return http.Response.WriteAsync(meters.Render() + ProcessMetrics.Render(), http.RequestAborted);
+        });
+        await app.StartAsync(cancellationToken);
+        return new MetricsServer(app, meters);
+    }
+
+    /// <summary>Stops.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        await _app.DisposeAsync();
+        _meters.Dispose();
+    }
+}
