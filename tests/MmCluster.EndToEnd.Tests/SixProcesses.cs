@@ -27,7 +27,7 @@ public sealed class SixProcesses : IAsyncDisposable
         await Task.WhenAll(
             cluster.StartSiloAsync("encoder-1", "encoder"),
             cluster.StartSiloAsync("encoder-2", "encoder"),
-            cluster.StartSiloAsync("backbone-1", "backbone"),
+            cluster.StartSiloAsync("backbone-1", "backbone", more: ["--metrics-port", "0"]),
             cluster.StartSiloAsync("backbone-2", "backbone"),
             cluster.StartSiloAsync("spare", "backbone"));
         ClusterGateway gateway = await cluster.StartGatewayAsync(
@@ -47,6 +47,14 @@ public sealed class SixProcesses : IAsyncDisposable
         {
             _one.Release();
         }
+    }
+
+    /// <summary>What the first backbone silo's /metrics says.</summary>
+    internal async Task<string> BackboneMetricsAsync()
+    {
+        System.Text.Json.JsonElement told = await _cluster.Processes.First(process => process.Name == "backbone-1").ReadyAsync(Stop);
+        using var http = new HttpClient();
+        return await http.GetStringAsync(new Uri(new Uri(told.GetProperty("metrics_url").GetString()!), "/metrics"), Stop);
     }
 
     /// <summary>What `mm run` alone answers to the question.</summary>

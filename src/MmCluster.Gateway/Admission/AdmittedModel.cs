@@ -28,7 +28,8 @@ internal sealed class AdmittedModel(IServedModel inner, AdmissionGate gate, Tena
             await using IAsyncEnumerator<SequenceOutput> outputs = Inner.GenerateAsync(request, stop).GetAsyncEnumerator(stop);
             while (await NextAsync(outputs, request, timer, cancellationToken))
             {
-                yield return outputs.Current;
+                SequenceOutput output = outputs.Current;
+                yield return output.Error is { } error ? output with { Error = MediaFault.Locate(error, request) } : output;
             }
         }
         finally
@@ -61,6 +62,10 @@ internal sealed class AdmittedModel(IServedModel inner, AdmissionGate gate, Tena
         try
         {
             return await outputs.MoveNextAsync();
+        }
+        catch (MmException error)
+        {
+            throw MediaFault.Locate(error, request);
         }
         catch (OperationCanceledException error) when (IsLate(timer, cancellationToken))
         {

@@ -9,7 +9,7 @@ const generation = new all.mmcluster.v1.Generation(address, grpc.credentials.cre
 const ask = (parts) => new Promise((resolve, reject) => {
   let text = '';
   const call = generation.Generate({ model: 'mini', sampling: { temperature: 0, max_tokens: 64 }, chat: { messages: [{ role: 'user', parts }] } });
-  call.on('data', (event) => { text += event.text; });
+  call.on('data', (event) => { text += event.text ?? ''; });
   call.on('end', () => resolve(text));
   call.on('error', reject);
 });

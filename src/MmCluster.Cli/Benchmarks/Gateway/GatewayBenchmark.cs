@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Text;
 using Grpc.Core;
+using Grpc.Health.V1;
 using Grpc.Net.Client;
 using MmCluster.Models;
 using MmCluster.Protos.V1;
@@ -20,6 +21,17 @@ internal sealed class GatewayBenchmark : IDisposable
         _server = server;
         _channel = GrpcChannel.ForAddress(server.Address);
         _client = new Generation.GenerationClient(_channel);
+    }
+
+    /// <summary>Waits until the model answers.</summary>
+    public async Task ReadyAsync(CancellationToken cancellationToken)
+    {
+        using AsyncServerStreamingCall<HealthCheckResponse> watch =
+            new Health.HealthClient(_channel).Watch(new HealthCheckRequest { Service = "sim" }, cancellationToken: cancellationToken);
+        while (await watch.ResponseStream.MoveNext(cancellationToken)
+            && watch.ResponseStream.Current.Status != HealthCheckResponse.Types.ServingStatus.Serving)
+        {
+        }
     }
 
     /// <summary>One-token generations over gRPC by <paramref name="callers"/> at once, for about <paramref name="duration"/>.</summary>

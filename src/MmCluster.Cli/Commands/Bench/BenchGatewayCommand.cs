@@ -37,6 +37,7 @@ internal sealed class BenchGatewayCommand : Command
         {
             await using GatewayUnderTest server = await GatewayUnderTest.StartAsync(layout, cancellationToken);
             using var benchmark = new GatewayBenchmark(server);
+            await benchmark.ReadyAsync(cancellationToken);
             await WarmUpAsync(benchmark, cancellationToken);
             var duration = TimeSpan.FromSeconds(parsed.GetValue(_seconds));
             int rounds = parsed.GetValue(_rounds);
