@@ -30,6 +30,8 @@ public sealed class RealClientTests(SixProcesses six)
             text.Append(piece);
         }
         Assert.Equal(await six.AloneAsync(), text.ToString());
+        // The picture's features came from an encoder's process.
+        Assert.Matches("mm:transfer_bytes_total\\{path=\"shared_memory\"\\} [1-9]", await six.BackboneMetricsAsync());
     }
 
     [Fact]

@@ -5,10 +5,12 @@ namespace MmCluster.EndToEnd.Tests;
 
 public sealed class TelemetryTests
 {
+    private const string CallersTrace = "\u000a\u00f7\u0065\u0019\u0016\u00cd\u0043\u00dd";
+
     private static CancellationToken Stop => TestContext.Current.CancellationToken;
 
     [Fact]
-    public async Task Spans_of_gateway_and_model_are_sent_by_OTLP_when_asked()
+    public async Task Spans_of_gateway_and_stages_are_sent_by_OTLP_when_asked()
     {
         await using OtlpReceiver receiver = await OtlpReceiver.StartAsync();
         await using var cluster = new ProcessCluster();
@@ -23,7 +25,10 @@ public sealed class TelemetryTests
         };
         request.Headers.Add("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
         Assert.Equal(HttpStatusCode.OK, (await gateway.Http.SendAsync(request, Stop)).StatusCode);
-        await receiver.SawAsync(Stop, "generate sim", "gen_ai.request.model", "mmcluster", "\u000a\u00f7\u0065\u0019\u0016\u00cd\u0043\u00dd");
+        await receiver.SawAsync(Stop, "generate sim", "gen_ai.request.model", "MmCluster.Cluster", "backbone");
+        // All of it is the caller's own trace, and nothing of the prompt is in it.
+        Assert.True(receiver.Received.All(message => message.Contains(CallersTrace, StringComparison.Ordinal) || !message.Contains("generate sim", StringComparison.Ordinal)));
+        Assert.DoesNotContain(receiver.Received, message => message.Contains("a secret", StringComparison.Ordinal));
     }
 
     [Fact]

@@ -29,6 +29,9 @@ internal sealed class OtlpReceiver : IAsyncDisposable
         return receiver;
     }
 
+    /// <summary>All messages so far, a character a byte.</summary>
+    public IReadOnlyCollection<string> Received => _received;
+
     /// <summary>Completes when all of <paramref name="names"/> were seen.</summary>
     public async Task SawAsync(CancellationToken cancellationToken, params string[] names)
     {
