@@ -1,3 +1,4 @@
+using Google.Protobuf;
 using MmCluster.Engine;
 using MmCluster.Models;
 using MmCluster.Protos.V1;
@@ -35,6 +36,7 @@ internal sealed class EventWriter(string requestId, bool returnTokenIds)
         {
             target.Logprobs.Add(Logprobs(token));
         }
+        target.Media = output.Media is { } media ? new MediaChunk { MediaType = media.ContentType, Data = UnsafeByteOperations.UnsafeWrap(media.Bytes), Last = true } : null;
         target.FinishReason = Finish(output.Finish);
         target.Usage = output.Usage is not { } usage ? null : new Wire.Usage
         {
