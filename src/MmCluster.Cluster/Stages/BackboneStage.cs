@@ -23,6 +23,8 @@ internal sealed class BackboneStage : IStage
     private readonly StageQueue _queue;
     private readonly TimeProvider _time;
     private readonly IDisposable? _weights;
+    private volatile Task? _lost;
+    private MmException? _loss;
     private readonly ConcurrentDictionary<string, BackboneRequest> _requests = [];
     private readonly ConcurrentDictionary<string, GatewaySession> _sessions = [];
     private readonly List<GatewaySession> _touched = [];
@@ -58,8 +60,15 @@ internal sealed class BackboneStage : IStage
     /// <summary>Why the engine ended, or null while it runs.</summary>
     public MmException? Failure { get; private set; }
 
-    /// <summary>It is of no more use, as when a shard is lost: its requests end with Unavailable and replay elsewhere.</summary>
-    public void Break(MmException reason)
+    /// <summary>When <paramref name="lost"/> completes, it is of no more use: its requests end with Unavailable and replay elsewhere.</summary>
+    public void BreakWhen(Task lost, MmException reason)
+    {
+        _loss = reason;
+        _lost = lost;
+        _ = lost.ContinueWith(_ => Break(reason), TaskScheduler.Default);
+    }
+
+    private void Break(MmException reason)
     {
         Failure ??= reason;
         _queue.Close();
@@ -159,6 +168,11 @@ internal sealed class BackboneStage : IStage
             long last = _time.GetTimestamp();
             await foreach (StepOutputs step in _engine.ReadSteps(_stop.Token))
             {
+                if (_lost is { IsCompleted: true })
+                {
+                    // Before anybody learns of it: what replays must not come back here.
+                    Break(_loss!);
+                }
                 foreach (SequenceOutput output in step.Outputs)
                 {
                     Sort(output);

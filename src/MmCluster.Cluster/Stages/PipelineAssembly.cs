@@ -15,8 +15,8 @@ internal sealed class PipelineAssembly(IGrainFactory grains, TensorLinkEndpoint 
 {
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(200);
 
-    /// <summary>An executor over <paramref name="first"/> and the shards of <paramref name="key"/>; <paramref name="broken"/> is called when a channel breaks.</summary>
-    public async Task<PipelineExecutor> AssembleAsync(string key, IModelShard first, int shards, Action broken, CancellationToken cancellationToken)
+    /// <summary>An executor over <paramref name="first"/> and the shards of <paramref name="key"/>; it is lost when a channel breaks.</summary>
+    public async Task<PipelineExecutor> AssembleAsync(string key, IModelShard first, int shards, CancellationToken cancellationToken)
     {
         IBackboneShardGrain[] others = [.. Enumerable.Range(1, shards - 1).Select(shard => grains.GetGrain<IBackboneShardGrain>($"{key}/{shard}"))];
         ShardFacts[] facts = new ShardFacts[others.Length];
@@ -35,7 +35,8 @@ internal sealed class PipelineAssembly(IGrainFactory grains, TensorLinkEndpoint 
             await Task.WhenAll(others.Select((other, i) => other.ConnectAsync(i + 1 < inputs.Length ? inputs[i + 1] : results.Ref)));
             output = await link.OpenChannelAsync(inputs[0], cancellationToken);
             PipelineExecutor executor = new(first, output, results, descriptions);
-            _ = Task.WhenAny(results.Closed, output.Closed).ContinueWith(_ => broken(), TaskScheduler.Default);
+            // An idle executor would not notice.
+            _ = Task.WhenAny(results.Closed, output.Closed).ContinueWith(_ => executor.Break(), TaskScheduler.Default);
             return executor;
         }
         catch

@@ -6,6 +6,7 @@ using MmCluster.Engine;
 using MmCluster.Engine.Encoders;
 using MmCluster.Engine.Generation;
 using MmCluster.Engine.Hosting;
+using MmCluster.Engine.Pipeline;
 using MmCluster.Engine.Simulation;
 using MmCluster.Models;
 using MmCluster.Models.Backbones;
@@ -55,15 +56,16 @@ internal sealed class StageLoader(ModelSource source, IGrainFactory grains, Tens
                 EosTokenIds = prompts.Eos,
                 Vocabulary = tokenizer is null ? null : new TokenizerVocabulary(tokenizer),
             };
-            TaskCompletionSource broken = new();
             IModelExecutor executor = spec.Deployment.PipelineParallelSize == 1
                 ? Executors.Create(model.Backbone!, DeviceOf(spec), ExecutorOptionsOf(spec))
                 : await new PipelineAssembly(grains, link, time).AssembleAsync(
-                    spec.Key, Executors.CreateShard(model.Backbone!, DeviceOf(spec), ExecutorOptionsOf(spec)), spec.Deployment.PipelineParallelSize, broken.SetResult, cancellationToken);
+                    spec.Key, Executors.CreateShard(model.Backbone!, DeviceOf(spec), ExecutorOptionsOf(spec)), spec.Deployment.PipelineParallelSize, cancellationToken);
             stage = Stage(spec, executor, options, model, model.WeightBytes);
             await WarmUpAsync(stage, model.SpecialTokens, stage.Facts);
-            BackboneStage ready = stage;
-            _ = broken.Task.ContinueWith(_ => ready.Break(new MmException(MmErrorCode.Unavailable, $"a shard of {spec.Key} is lost")), TaskScheduler.Default);
+            if (executor is PipelineExecutor pipeline)
+            {
+                stage.BreakWhen(pipeline.Lost, new MmException(MmErrorCode.Unavailable, $"a shard of {spec.Key} is lost"));
+            }
             return stage;
         }
         catch

@@ -20,6 +20,7 @@ public sealed class PipelineExecutor : IModelExecutor
     private readonly ExecutorDescription _description;
     private readonly Queue<long> _inFlight = new();
     private readonly StepResult _own = new();
+    private readonly TaskCompletionSource _lost = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private long _generation;
     private long _number;
 
@@ -40,6 +41,9 @@ public sealed class PipelineExecutor : IModelExecutor
         (_first, _next, _results, _rest) = (first, next, results, rest);
         _description = Join(first.Describe(), others);
     }
+
+    /// <summary>Completes when a channel is closed or broken, before the call that found it so throws: the executor is of no more use then.</summary>
+    public Task Lost => _lost.Task;
 
     /// <inheritdoc/>
     public ExecutorDescription Describe() => _description;
@@ -64,7 +68,8 @@ public sealed class PipelineExecutor : IModelExecutor
                 MaxBatchedTokens = Math.Min(joined.MaxBatchedTokens, other.MaxBatchedTokens),
             };
         }
-        return joined with { PipelineDepth = others.Count + 1 };
+        // The first shard embeds what the last one sampled: it must be told.
+        return joined with { PipelineDepth = others.Count + 1, RunsAhead = false };
     }
 
     /// <inheritdoc/>
@@ -96,6 +101,7 @@ public sealed class PipelineExecutor : IModelExecutor
     /// <summary>Closes the channels, so that a step in progress fails: for who learns that a shard is gone. Any thread may call it.</summary>
     public void Break()
     {
+        _lost.TrySetResult();
         _next.Dispose();
         _results.Dispose();
     }
@@ -113,7 +119,7 @@ public sealed class PipelineExecutor : IModelExecutor
 
     private void Send(in StepPlan plan)
     {
-        ShardFrame frame = _next.Begin();
+        ShardFrame frame = Begin();
         foreach (ref readonly SlotChunk chunk in plan.Chunks.Span)
         {
             frame.RowCount += chunk.Count;
@@ -122,10 +128,44 @@ public sealed class PipelineExecutor : IModelExecutor
         _first.Run(plan, input: null, frame.TakeRows(), _own);
         new MessageHead(MessageKind.Step, _generation, _number++).Write(frame.Header);
         PlanReader.Write(frame.Header, plan, _own.Failures);
-        _next.Send();
+        try
+        {
+            _next.Send();
+        }
+        catch
+        {
+            _lost.TrySetResult();
+            throw;
+        }
         if (plan.Chunks.Length > 0)
         {
             _inFlight.Enqueue(plan.Step);
+        }
+    }
+
+    private ShardFrame Begin()
+    {
+        try
+        {
+            return _next.Begin();
+        }
+        catch
+        {
+            _lost.TrySetResult();
+            throw;
+        }
+    }
+
+    private ShardFrame Receive()
+    {
+        try
+        {
+            return _results.Receive();
+        }
+        catch
+        {
+            _lost.TrySetResult();
+            throw;
         }
     }
 
@@ -144,7 +184,7 @@ public sealed class PipelineExecutor : IModelExecutor
 
     private bool TryTake(StepResult result)
     {
-        ShardFrame frame = _results.Receive();
+        ShardFrame frame = Receive();
         try
         {
             WireReader source = new(frame.Header.WrittenSpan);

@@ -55,7 +55,7 @@ internal sealed partial class MmProcess : IAsyncDisposable
             start.Environment[key] = value;
         }
         var process = new MmProcess(name, new Process { StartInfo = start });
-        process._process.Start();
+        Starter.Run(() => process._process.Start());
         process._process.BeginOutputReadLine();
         process._process.BeginErrorReadLine();
         return process;
@@ -117,6 +117,44 @@ internal sealed partial class MmProcess : IAsyncDisposable
         finally
         {
             _process.Dispose();
+        }
+    }
+
+    /// <summary>
+    /// Starts processes on a thread that never ends: the kernel takes the end of the thread that started a process for its parent's death, and threads of the pool end
+    /// when they have nothing to do.
+    /// </summary>
+    private static class Starter
+    {
+        private static readonly BlockingCollection<Action> Starts = [];
+
+        static Starter() => new Thread(() =>
+        {
+            foreach (Action start in Starts.GetConsumingEnumerable())
+            {
+                start();
+            }
+        })
+        {
+            IsBackground = true,
+            Name = "process-starter",
+        }.Start();
+
+        public static void Run(Func<bool> start)
+        {
+            TaskCompletionSource<bool> started = new();
+            Starts.Add(() =>
+            {
+                try
+                {
+                    started.SetResult(start());
+                }
+                catch (Exception error)
+                {
+                    started.SetException(error);
+                }
+            });
+            started.Task.GetAwaiter().GetResult();
         }
     }
 
