@@ -16,7 +16,7 @@ public sealed class ClusterNode : IAsyncDisposable
 
     private ClusterNode(IHost host) => _host = host;
 
-    /// <summary>The cluster, as this process sees it; not in a silo that serves no requests.</summary>
+    /// <summary>The cluster, as this process sees it.</summary>
     public IModelCluster Cluster => _host.Services.GetRequiredService<IModelCluster>();
 
     /// <summary>The silo's address; only in a silo.</summary>
@@ -24,22 +24,11 @@ public sealed class ClusterNode : IAsyncDisposable
 
     /// <summary>Joins as a silo.</summary>
     /// <param name="options">What it must be told.</param>
-    /// <param name="serves">Whether requests come in here, too: then it has a <see cref="Cluster"/>.</param>
     /// <param name="configure">What the host has besides: where logs go.</param>
     /// <param name="cancellationToken">Gives up.</param>
     /// <exception cref="MmException">Unavailable: a port is taken, or the cluster's folder cannot be used.</exception>
-    public static Task<ClusterNode> StartSiloAsync(MmSiloOptions options, bool serves, Action<ILoggingBuilder> configure, CancellationToken cancellationToken) =>
-        StartAsync(
-            builder =>
-            {
-                builder.UseOrleans(silo => silo.AddMmSilo(options));
-                if (serves)
-                {
-                    builder.Services.AddModelCluster();
-                }
-            },
-            configure,
-            cancellationToken);
+    public static Task<ClusterNode> StartSiloAsync(MmSiloOptions options, Action<ILoggingBuilder> configure, CancellationToken cancellationToken) =>
+        StartAsync(builder => builder.UseOrleans(silo => silo.AddMmSilo(options)), configure, cancellationToken);
 
     /// <summary>Joins as a client; until a silo can be reached it tries again.</summary>
     /// <param name="options">What it must be told.</param>

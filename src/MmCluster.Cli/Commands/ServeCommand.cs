@@ -90,7 +90,7 @@ internal sealed class ServeCommand : Command
         _model.ApplyThreads(parsed);
         using var own = new TemporaryFolder();
         string folder = _cluster.FolderOrNull(parsed, context) ?? own.Path;
-        await using ClusterNode node = await ClusterNode.StartSiloAsync(_cluster.Silo(parsed, context, folder), serves: true, _logs.Of(parsed), cancellationToken);
+        await using ClusterNode node = await ClusterNode.StartSiloAsync(_cluster.Silo(parsed, context, folder), _logs.Of(parsed), cancellationToken);
         return await new ClusterFront(_gateway, _config, context).RunAsync(parsed, file, node.Cluster, cancellationToken);
     }
 

@@ -50,7 +50,7 @@ internal sealed class SiloCommand : Command
             MemoryBytes = parsed.GetValue(_memory),
         };
         using Telemetry telemetry = _logs.StartTelemetry(parsed, context, "silo", parsed.GetValue(_name));
-        await using ClusterNode node = await ClusterNode.StartSiloAsync(options, serves: false, _logs.Of(parsed), cancellationToken);
+        await using ClusterNode node = await ClusterNode.StartSiloAsync(options, _logs.Of(parsed), cancellationToken);
         await using MetricsServer? metrics = parsed.GetValue(_metricsPort) is { } port
             ? await MetricsServer.StartAsync(IPAddress.Parse(options.Host), port, cancellationToken)
             : null;
