@@ -21,6 +21,7 @@ namespace MmCluster.Cli.Commands;
 /// </summary>
 internal sealed class ServeCommand : Command
 {
+    private const int DefaultMaxSeqs = 256;
     private const int DefaultMaxTokens = 2048;
 
     private readonly ModelOptions _model = new();
@@ -29,7 +30,7 @@ internal sealed class ServeCommand : Command
     private readonly ClusterOptions _cluster = new();
     private readonly LogOptions _logs = new();
     private readonly Option<string?> _name = new("--served-model-name") { Description = "Name that requests use; default: the model's." };
-    private readonly Option<int> _maxNumSeqs = NumberOptions.Positive("--max-num-seqs", 256, "Sequences computed at once.");
+    private readonly Option<int> _maxNumSeqs = NumberOptions.Positive("--max-num-seqs", DefaultMaxSeqs, "Sequences computed at once.");
     private readonly Option<int?> _maxTokens = NumberOptions.PositiveOrNone(
         "--max-num-batched-tokens", "Positions computed in one step, at least --max-num-seqs; default: 2048, or --max-num-seqs where that is more.");
 
@@ -97,12 +98,16 @@ internal sealed class ServeCommand : Command
     // Every sequence gets its position in a step.
     private void CheckStepSize(CommandResult result)
     {
-        if (result.GetResult(_maxTokens)?.Errors.Any() != true && result.GetResult(_maxNumSeqs)?.Errors.Any() != true
-            && result.GetValue(_maxTokens) is { } tokens && tokens < result.GetValue(_maxNumSeqs))
+        if (result.GetResult(_maxTokens)?.Errors.Any() == true || result.GetResult(_maxNumSeqs)?.Errors.Any() == true)
+        {
+            return;
+        }
+        int sequences = result.GetResult(_maxNumSeqs) is null ? DefaultMaxSeqs : result.GetValue(_maxNumSeqs); // a validator sees no defaults
+        if (result.GetValue(_maxTokens) is { } tokens && tokens < sequences)
         {
             result.AddError(string.Create(
                 CultureInfo.InvariantCulture,
-                $"--max-num-batched-tokens is {tokens}, --max-num-seqs {result.GetValue(_maxNumSeqs)}: a step holds a position of each sequence; raise the one or lower the other."));
+                $"--max-num-batched-tokens is {tokens}, --max-num-seqs {sequences}: a step holds a position of each sequence; raise the one or lower the other."));
         }
     }
 
