@@ -59,6 +59,11 @@ internal sealed class MediaCall(RoutedModel model, string revision, PreparedMedi
     {
         lock (_gate)
         {
+            if (_released)
+            {
+                // They are gone because the request is: nobody would let go of what is made now.
+                return Task.FromException<TensorRef>(Ended());
+            }
             // Whoever comes second shares the first one's new try.
             return _features == gone ? _features = SubmitAndPollAsync() : _features!;
         }
@@ -72,6 +77,8 @@ internal sealed class MediaCall(RoutedModel model, string revision, PreparedMedi
             _released = true;
         }
     }
+
+    private static MmException Ended() => new(MmErrorCode.Cancelled, "the request has ended");
 
     private async Task<TensorRef> SubmitAndPollAsync() => await PollAsync(await SubmitAsync([]));
 
@@ -89,7 +96,7 @@ internal sealed class MediaCall(RoutedModel model, string revision, PreparedMedi
                     {
                         if (_released)
                         {
-                            throw new MmException(MmErrorCode.Cancelled, "the request has ended");
+                            throw Ended();
                         }
                     }
                     EncodeReply reply = await grain.ResultAsync(lease, item);
@@ -145,9 +152,17 @@ internal sealed class MediaCall(RoutedModel model, string revision, PreparedMedi
                     Name = media.Item.Name,
                     Trace = StageTelemetry.Current,
                 });
+                bool late;
                 lock (_gate)
                 {
                     _encoder = route.Key;
+                    late = _released;
+                }
+                if (late)
+                {
+                    // The release went out before this arrived.
+                    await model.Grains.GetGrain<IEncoderGrain>(route.Key).ReleaseAsync([lease]);
+                    throw Ended();
                 }
                 return route.Key;
             }
