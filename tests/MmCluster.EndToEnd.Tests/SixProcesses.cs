@@ -28,8 +28,8 @@ public sealed class SixProcesses : IAsyncDisposable
             cluster.StartSiloAsync("encoder-1", "encoder"),
             cluster.StartSiloAsync("encoder-2", "encoder"),
             cluster.StartSiloAsync("backbone-1", "backbone", more: ["--metrics-port", "0"]),
-            cluster.StartSiloAsync("backbone-2", "backbone"),
-            cluster.StartSiloAsync("spare", "backbone"));
+            cluster.StartSiloAsync("backbone-2", "backbone", more: ["--metrics-port", "0"]),
+            cluster.StartSiloAsync("spare", "backbone", more: ["--metrics-port", "0"]));
         ClusterGateway gateway = await cluster.StartGatewayAsync(
             "gateway", await File.ReadAllTextAsync(Path.Combine(AppContext.BaseDirectory, "cluster.yaml"), Stop), more: more);
         await gateway.ServesAsync("mini", Stop);
@@ -49,12 +49,17 @@ public sealed class SixProcesses : IAsyncDisposable
         }
     }
 
-    /// <summary>What the first backbone silo's /metrics says.</summary>
+    /// <summary>What /metrics of the silos that may run the backbone say, one behind the other.</summary>
     internal async Task<string> BackboneMetricsAsync()
     {
-        System.Text.Json.JsonElement told = await _cluster.Processes.First(process => process.Name == "backbone-1").ReadyAsync(Stop);
         using var http = new HttpClient();
-        return await http.GetStringAsync(new Uri(new Uri(told.GetProperty("metrics_url").GetString()!), "/metrics"), Stop);
+        var text = new System.Text.StringBuilder();
+        foreach (MmProcess silo in _cluster.Processes.Where(process => process.Name is "backbone-1" or "backbone-2" or "spare"))
+        {
+            Uri metrics = new((await silo.ReadyAsync(Stop)).GetProperty("metrics_url").GetString()!);
+            text.Append(await http.GetStringAsync(new Uri(metrics, "/metrics"), Stop));
+        }
+        return text.ToString();
     }
 
     /// <summary>What `mm run` alone answers to the question.</summary>
