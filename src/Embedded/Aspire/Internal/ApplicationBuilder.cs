@@ -56,18 +56,12 @@ internal sealed class ApplicationBuilder : IDistributedApplicationBuilder
 
     public DistributedApplication Build() => new(_host.Build());
 
-    // Development runs below the project's folder (…/bin/…); the nearest folder with a project file is it.
+    // As the original: the build writes the project's folder into the app host, since it may be started from anywhere.
     private static string ProjectFolder()
     {
-        string? name = Assembly.GetEntryAssembly()?.GetName().Name;
-        for (DirectoryInfo? folder = new(Directory.GetCurrentDirectory()); folder is not null; folder = folder.Parent)
-        {
-            if (File.Exists(Path.Combine(folder.FullName, name + ".csproj")))
-            {
-                return folder.FullName;
-            }
-        }
-        return Directory.GetCurrentDirectory();
+        string? built = Assembly.GetEntryAssembly()?.GetCustomAttributes<AssemblyMetadataAttribute>()
+            .FirstOrDefault(entry => entry.Key == "apphostprojectpath")?.Value;
+        return Directory.Exists(built) ? built : Directory.GetCurrentDirectory();
     }
 
     private sealed record ResourceBuilder<T>(IDistributedApplicationBuilder ApplicationBuilder, T Resource) : IResourceBuilder<T>
