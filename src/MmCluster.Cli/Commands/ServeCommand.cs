@@ -95,21 +95,20 @@ internal sealed class ServeCommand : Command
         return await new ClusterFront(_gateway, _config, context).RunAsync(parsed, file, node.Cluster, cancellationToken);
     }
 
-    // Every sequence gets its position in a step.
+    // Every sequence gets its position in a step. A validator sees no defaults, and words that are no numbers are refused by the options' own.
     private void CheckStepSize(CommandResult result)
     {
-        if (result.GetResult(_maxTokens)?.Errors.Any() == true || result.GetResult(_maxNumSeqs)?.Errors.Any() == true)
-        {
-            return;
-        }
-        int sequences = result.GetResult(_maxNumSeqs) is null ? DefaultMaxSeqs : result.GetValue(_maxNumSeqs); // a validator sees no defaults
-        if (result.GetValue(_maxTokens) is { } tokens && tokens < sequences)
+        int? sequences = result.GetResult(_maxNumSeqs) is { } given ? Number(given) : DefaultMaxSeqs;
+        if (result.GetResult(_maxTokens) is { } limit && Number(limit) < sequences)
         {
             result.AddError(string.Create(
                 CultureInfo.InvariantCulture,
-                $"--max-num-batched-tokens is {tokens}, --max-num-seqs {sequences}: a step holds a position of each sequence; raise the one or lower the other."));
+                $"--max-num-batched-tokens is {Number(limit)}, --max-num-seqs {sequences}: a step holds a position of each sequence; raise the one or lower the other."));
         }
     }
+
+    private static int? Number(OptionResult result) =>
+        result.Tokens is [{ } token] && int.TryParse(token.Value, NumberStyles.Integer, CultureInfo.InvariantCulture, out int value) ? value : null;
 
     private async Task<int> ServeAsync(ParseResult parsed, CommandContext context, CancellationToken cancellationToken)
     {

@@ -43,6 +43,8 @@ public sealed class ServeTests
     [InlineData("serve", "--port", "70000")]
     [InlineData("serve", "--port", "x")]
     [InlineData("serve", "--max-num-seqs", "0")]
+    [InlineData("serve", "--max-num-seqs", "x")]
+    [InlineData("serve", "--max-num-batched-tokens", "x")]
     [InlineData("serve", "--request-timeout", "0")]
     [InlineData("serve", "--shutdown-timeout", "-1")]
     [InlineData("serve", "--kv-cache-memory-bytes", "1GB")]
