@@ -35,6 +35,12 @@ public sealed record ExecutorOptions
     /// <summary>Share of a GPU's memory that weights, activations and KV cache may take together. Default 0.9.</summary>
     public double GpuMemoryUtilization { get; init; } = 0.9;
 
+    /// <summary>
+    /// Bytes of a GPU that KV cache, graphs and activations may take together, beside what <see cref="GpuMemoryUtilization"/> allows: what a node's ledger has left for
+    /// them. Null sets no such limit.
+    /// </summary>
+    public long? GpuMemoryBytes { get; init; }
+
     /// <summary>Whether steps are launched kernel by kernel, never as CUDA graphs.</summary>
     public bool EnforceEager { get; init; }
 
@@ -47,5 +53,6 @@ public sealed record ExecutorOptions
         KvCacheBytes = KvCacheBytes is { } bytes ? (long)((Int128)bytes * held / layers) : null,
         ProcessMemoryShare = ProcessMemoryShare * held / layers,
         GpuMemoryUtilization = GpuMemoryUtilization * held / layers,
+        GpuMemoryBytes = GpuMemoryBytes is { } most ? (long)((Int128)most * held / layers) : null,
     };
 }

@@ -22,6 +22,9 @@ public sealed class ClusterNode : IAsyncDisposable
     /// <summary>The silo's address; only in a silo.</summary>
     public string Address => _host.Services.GetRequiredService<ILocalSiloDetails>().SiloAddress.ToString();
 
+    /// <summary>The silo's devices; only in a silo.</summary>
+    public INodeDevices Devices => _host.Services.GetRequiredService<INodeDevices>();
+
     /// <summary>Joins as a silo.</summary>
     /// <param name="options">What it must be told.</param>
     /// <param name="configure">What the host has besides: where logs go.</param>

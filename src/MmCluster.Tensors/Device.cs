@@ -35,6 +35,14 @@ public sealed class Device
         set => Backend.Threads = value;
     }
 
+    /// <summary>
+    /// Completes with the reason when the device is of no more use to this process: after an illegal access or a hardware error of a GPU every call on it fails, whoever
+    /// makes it, until the process starts anew. Never for the processor.
+    /// </summary>
+    public Task<Exception> Lost => Backend is CudaBackend gpu ? gpu.Context.Lost : Never;
+
+    private static Task<Exception> Never { get; } = new TaskCompletionSource<Exception>().Task;
+
     internal IBackend Backend { get; }
 
     /// <summary>cpu or cuda.</summary>

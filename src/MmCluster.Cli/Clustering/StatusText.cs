@@ -17,6 +17,11 @@ internal static class StatusText
             node.Name, node.Role, node.Zone, node.Address, node.Draining ? "draining" : "up",
             string.Join(' ', node.Devices.Select(device => $"{device.Name} {Bytes(device.ReservedBytes)}/{Bytes(device.MemoryBytes)}")), Bytes(node.LeasedBytes),
         ]));
+        string[][] gpus = [.. status.Nodes.SelectMany(node => node.Devices.Where(device => device.Model.Length > 0).Select(device => Gpu(node, device)))];
+        if (gpus.Length > 0)
+        {
+            Table(text, ["NODE", "DEVICE", "GPU", "COMPUTE", "STATE", "RESERVED", "FOR STAGES", "USED", "MEMORY"], gpus);
+        }
         Table(text, ["MODEL", "REVISION", "SERVES", "REPLICAS READY/WANTED", "PROBLEM"], status.Models.Select(model => (string[])
         [
             model.Name, model.Revision, model.ServingRevision,
@@ -44,7 +49,18 @@ internal static class StatusText
             zone = node.Zone,
             draining = node.Draining,
             leased_bytes = node.LeasedBytes,
-            devices = node.Devices.Select(device => new { name = device.Name, memory_bytes = device.MemoryBytes, reserved_bytes = device.ReservedBytes }),
+            devices = node.Devices.Select(device => new
+            {
+                name = device.Name,
+                memory_bytes = device.MemoryBytes,
+                reserved_bytes = device.ReservedBytes,
+                used_bytes = device.UsedBytes,
+                total_bytes = device.TotalBytes,
+                model = device.Model,
+                compute_capability = device.ComputeCapability,
+                uuid = device.Uuid,
+                lost = device.Lost,
+            }),
         }),
         models = status.Models.Select(model => new
         {
@@ -74,6 +90,12 @@ internal static class StatusText
             problem = stage.Error,
         }),
     });
+
+    private static string[] Gpu(Node node, Device device) =>
+    [
+        node.Name, device.Name, device.Model, device.ComputeCapability, device.Lost ? "lost" : device.MemoryBytes == 0 ? "unusable" : "up",
+        Bytes(device.ReservedBytes), Bytes(device.MemoryBytes), Bytes(device.UsedBytes), Bytes(device.TotalBytes),
+    ];
 
     private static string Name(Stage stage) => stage.Shard == 0 ? $"{stage.Component}/{stage.Replica}" : $"{stage.Component}/{stage.Replica}/{stage.Shard}";
 

@@ -92,7 +92,9 @@ internal sealed class ServeCommand : Command
         using var own = new TemporaryFolder();
         string folder = _cluster.FolderOrNull(parsed, context) ?? own.Path;
         await using ClusterNode node = await ClusterNode.StartSiloAsync(_cluster.Silo(parsed, context, folder), _logs.Of(parsed), cancellationToken);
-        return await new ClusterFront(_gateway, _config, context).RunAsync(parsed, file, node.Cluster, cancellationToken);
+        await NodeRun.TellGpusAsync(node.Devices, context.Error);
+        ClusterFront front = new(_gateway, _config, context);
+        return await NodeRun.UntilLostAsync(node.Devices, stop => front.RunAsync(parsed, file, node.Cluster, stop), cancellationToken);
     }
 
     // Every sequence gets its position in a step. A validator sees no defaults, and words that are no numbers are refused by the options' own.
@@ -119,7 +121,11 @@ internal sealed class ServeCommand : Command
         await served.WarmUpAsync(cancellationToken);
         await context.Error.WriteLineAsync("ready");
         await DescribeAsync(parsed, served, server, context);
-        await cancellationToken.UntilCancelledAsync();
+        Task stopped = cancellationToken.UntilCancelledAsync();
+        if (await Task.WhenAny(stopped, model.DeviceLost) != stopped)
+        {
+            throw new MmException(MmErrorCode.Unavailable, $"the GPU is lost to this process, which has to be restarted: {(await model.DeviceLost).Message}");
+        }
         return ExitCodes.Done;
     }
 

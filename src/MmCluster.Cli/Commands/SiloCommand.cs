@@ -55,11 +55,11 @@ internal sealed class SiloCommand : Command
             ? await MetricsServer.StartAsync(IPAddress.Parse(options.Host), port, cancellationToken)
             : null;
         await context.Error.WriteLineAsync($"silo: {options.Role} at {node.Address}");
+        await NodeRun.TellGpusAsync(node.Devices, context.Error);
         if (parsed.GetValue(GlobalOptions.Json))
         {
             await context.Out.WriteLineAsync(JsonLine.Of(new { schema = 1, address = node.Address, metrics_url = metrics?.Address }));
         }
-        await cancellationToken.UntilCancelledAsync();
-        return ExitCodes.Done;
+        return await NodeRun.UntilStoppedAsync(node.Devices, cancellationToken);
     }
 }

@@ -110,6 +110,7 @@ internal static class ClusterFileReader
             EnablePrefixCaching = node.BoolOr(defaults.EnablePrefixCaching, "enable_prefix_caching"),
             SharePrefixesAcrossTenants = node.BoolOr(defaults.SharePrefixesAcrossTenants, "share_prefixes_across_tenants"),
             SpeculativeTokens = node.TryInt("speculative_tokens", 0, 64) ?? defaults.SpeculativeTokens,
+            GpuMemoryUtilization = node.TryPositive("gpu_memory_utilization", 1),
         };
         node.RefuseOthers();
         return limits;

@@ -22,6 +22,9 @@ internal static partial class DeploymentChecks
         Need(limits.MaxModelLength is null or >= 2, "max_model_len", "at least 2 is needed");
         Need(limits.MaxQueue >= 1, "max_queue", "at least 1 is needed");
         Need(limits.KvCacheMemoryBytes is null or > 0, "kv_cache_memory_bytes", "it must be above 0");
+        Need(
+            limits.GpuMemoryUtilization is null or (> 0 and <= 1), "gpu_memory_utilization",
+            $"{limits.GpuMemoryUtilization} is not above 0 and at most 1");
         Need(limits.SpeculativeTokens is >= 0 and <= 64, "speculative_tokens", $"{limits.SpeculativeTokens} is not between 0 and 64");
         foreach ((string name, ComponentDeployment component) in deployment.Components)
         {

@@ -1,3 +1,4 @@
+using System.Text.Json.Serialization;
 using MmCluster.Engine.Simulation;
 using MmCluster.Models;
 using MmCluster.Tensors;
@@ -121,4 +122,8 @@ public sealed record EngineLimits
     /// <summary>How keys and values are kept: F32, F16, BF16 or Q8_0, as the device allows; null takes the device's default.</summary>
     [Id(8)]
     public DType? KvCacheDtype { get; init; }
+
+    /// <summary>Share of a GPU's memory that may be taken when the KV cache has its size; null takes 0.9. Not of what <see cref="KvCacheMemoryBytes"/> says.</summary>
+    [Id(9), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] // what is not said makes no new revision
+    public double? GpuMemoryUtilization { get; init; }
 }

@@ -53,7 +53,8 @@ public static class MmClusterHosting
             builder.AddLocalFolderGrainStorage(Path.Combine(state, "state"));
         }
         NodeName name = new(options.Name ?? $"{Environment.MachineName}-{Environment.ProcessId.ToString(CultureInfo.InvariantCulture)}");
-        builder.UseSiloMetadata(MetadataOf(options, name));
+        IGpuInventory gpus = options.Role == MmSiloOptions.GatewayRole ? new NoGpus() : new MachineGpus();
+        builder.UseSiloMetadata(MetadataOf(options, name, gpus));
         builder.AddPlacementDirector<StagePlacementStrategy, StagePlacementDirector>();
         builder.AddPlacementDirector<NodePlacementStrategy, NodePlacementDirector>();
         builder.AddStartupTask(WakeAsync);
@@ -62,7 +63,10 @@ public static class MmClusterHosting
         builder.Services.AddProcess(options);
         builder.Services.AddSingleton<ClusterView>();
         builder.Services.AddSingleton<StageLoader>();
-        builder.Services.AddSingleton(provider => new NodeLedger(CapacitiesOf(options), provider.GetRequiredService<TimeProvider>()));
+        builder.Services.AddSingleton(gpus);
+        builder.Services.AddSingleton(provider => new NodeLedger(
+            NodeDevice.Of(options, provider.GetRequiredService<IGpuInventory>()), provider.GetRequiredService<TimeProvider>()));
+        builder.Services.AddSingleton<INodeDevices, SiloDevices>();
         builder.Services.AddSingleton(provider => new StageHost(
             provider.GetRequiredService<NodeLedger>(),
             provider.GetRequiredService<StageLoader>(),
@@ -90,11 +94,6 @@ public static class MmClusterHosting
         return Task.CompletedTask;
     }
 
-    private static Dictionary<string, long> CapacitiesOf(MmSiloOptions options) => new()
-    {
-        ["cpu"] = options.Role == MmSiloOptions.GatewayRole ? 0 : options.MemoryBytes ?? GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / 10 * 8,
-    };
-
     private static void AddProcess(this IServiceCollection services, MmProcessOptions options)
     {
         services.TryAddSingleton(TimeProvider.System);
@@ -106,14 +105,13 @@ public static class MmClusterHosting
 
     private static void SetIds(ClusterOptions cluster, MmProcessOptions options) => (cluster.ClusterId, cluster.ServiceId) = (options.ClusterId, options.ClusterId);
 
-    private static Dictionary<string, string> MetadataOf(MmSiloOptions options, NodeName name) => new()
+    private static Dictionary<string, string> MetadataOf(MmSiloOptions options, NodeName name, IGpuInventory gpus) => new()
     {
         [NodeMetadata.Name] = name.Name,
         [NodeMetadata.Role] = options.Role,
         [NodeMetadata.Zone] = options.Zone,
-        // GPUs are counted here when a stage can run on one.
-        [NodeMetadata.GpuCount] = "0",
-        [NodeMetadata.GpuMemory] = "0",
+        [NodeMetadata.GpuCount] = gpus.Gpus.Count(gpu => gpu.IsUsable).ToString(CultureInfo.InvariantCulture),
+        [NodeMetadata.GpuMemory] = gpus.Gpus.Where(gpu => gpu.IsUsable).Sum(gpu => gpu.TotalBytes).ToString(CultureInfo.InvariantCulture),
     };
 
     // Orleans advertises a silo's port before it listens, so it cannot be left to the system.

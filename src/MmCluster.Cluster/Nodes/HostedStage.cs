@@ -13,6 +13,7 @@ internal sealed class HostedStage(StageSpec spec, string node) : IAsyncDisposabl
     private readonly ConcurrentDictionary<string, MmException?> _attached = new([KeyValuePair.Create(UserOf(spec), (MmException?)null)]);
     private readonly CancellationTokenSource _unloading = new();
     private volatile bool _draining;
+    private volatile bool _broken;
 
     public StageSpec Spec => spec;
 
@@ -25,6 +26,14 @@ internal sealed class HostedStage(StageSpec spec, string node) : IAsyncDisposabl
 
     public MmException? Failure { get; set; }
 
+    /// <summary>Ends it: what it runs on is gone.</summary>
+    public void Break(MmException reason)
+    {
+        _broken = true;
+        Failure = reason;
+        Stage?.Break(reason);
+    }
+
     public bool TryAttach(StageSpec user) => _attached.TryAdd(UserOf(user), null);
 
     public async Task AttachAsync(StageSpec user, StageLoader loader)
@@ -34,7 +43,7 @@ internal sealed class HostedStage(StageSpec spec, string node) : IAsyncDisposabl
             await Loading;
             if (Stage is EncoderStage encoder && !encoder.TryReturn(user.Deployment.Name, user.Revision))
             {
-                encoder.Attach(loader.LoadUser(user));
+                encoder.Attach(loader.LoadUser(user with { Device = spec.Device }));
             }
         }
         catch (Exception error)
@@ -57,6 +66,10 @@ internal sealed class HostedStage(StageSpec spec, string node) : IAsyncDisposabl
         if (_draining)
         {
             stage.Drain();
+        }
+        if (_broken)
+        {
+            stage.Break(Failure!);
         }
     }
 
@@ -86,7 +99,7 @@ internal sealed class HostedStage(StageSpec spec, string node) : IAsyncDisposabl
                 Problem = Failure?.Message ?? _attached.Values.FirstOrDefault(problem => problem is not null)?.Message,
             },
         };
-        return Stage?.Describe(view) ?? view;
+        return _broken ? view with { IsBroken = true } : Stage?.Describe(view) ?? view;
     }
 
     private static string UserOf(StageSpec user) => $"{user.Deployment.Name}@{user.Revision}";

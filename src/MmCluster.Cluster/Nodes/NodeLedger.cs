@@ -6,38 +6,59 @@ namespace MmCluster.Cluster.Nodes;
 /// The memory of a node's devices: what stages were promised and what they took. A promise that is not confirmed in time is void, so that a planner
 /// that dies takes nothing with it. Safe to call from any thread.
 /// </summary>
-internal sealed class NodeLedger(IReadOnlyDictionary<string, long> capacities, TimeProvider time)
+internal sealed class NodeLedger(IReadOnlyList<NodeDevice> devices, TimeProvider time)
 {
     /// <summary>How long a promise waits for its stage.</summary>
     public static readonly TimeSpan PromiseTime = TimeSpan.FromSeconds(30);
 
     private readonly Lock _gate = new();
     private readonly Dictionary<string, Entry> _entries = [];
+    private readonly HashSet<string> _lost = [];
 
     /// <summary>The devices with what is given away of them.</summary>
     public IReadOnlyList<DeviceStatus> Devices
     {
         get
         {
+            // The driver is asked outside the lock.
+            long?[] free = [.. devices.Select(device => device.FreeBytes)];
             lock (_gate)
             {
                 DropExpired();
-                return [.. capacities.Select(device => new DeviceStatus(device.Key, device.Value, Reserved(device.Key)))];
+                return [.. devices.Select((device, i) => new DeviceStatus(device.Name, Capacity(device), Reserved(device.Name))
+                {
+                    Model = device.Gpu?.Name ?? "",
+                    Uuid = device.Gpu?.Uuid ?? "",
+                    ComputeCapability = device.Gpu?.ComputeCapability ?? "",
+                    TotalBytes = device.Gpu?.TotalBytes ?? device.CapacityBytes,
+                    FreeBytes = free[i],
+                    Lost = _lost.Contains(device.Name),
+                })];
             }
         }
     }
 
-    /// <summary>Promises memory to a stage, or says that there is not enough. A second promise to one stage replaces the first.</summary>
+    /// <summary>
+    /// Promises memory to a stage, or says that there is not enough. A second promise to one stage replaces the first. "cuda" is any GPU: replicas of one component and
+    /// shards of one backbone on different ones where there are some, then the one with most room.
+    /// </summary>
     public bool TryReserve(string stage, string device, long bytes)
     {
+        Dictionary<string, long?> free = devices.ToDictionary(known => known.Name, known => known.FreeBytes);
         lock (_gate)
         {
             DropExpired();
-            if (DeviceFor(stage, device, bytes) is not { } chosen)
+            NodeDevice? chosen = devices
+                .Where(known => known.Name == device || known.Name.StartsWith(device + ':', StringComparison.Ordinal))
+                .Where(known => Room(known, free[known.Name], except: stage) >= bytes)
+                .OrderBy(known => _entries.Count(entry => entry.Value.Device == known.Name && AreTwins(entry.Key, stage)))
+                .ThenByDescending(known => Room(known, free[known.Name], except: stage))
+                .FirstOrDefault();
+            if (chosen is null)
             {
                 return false;
             }
-            _entries[stage] = new Entry(chosen, bytes, time.GetUtcNow() + PromiseTime);
+            _entries[stage] = new Entry(chosen.Name, bytes, time.GetUtcNow() + PromiseTime);
             return true;
         }
     }
@@ -67,17 +88,29 @@ internal sealed class NodeLedger(IReadOnlyDictionary<string, long> capacities, T
         }
     }
 
+    /// <summary>Bytes that a stage may take in all: what its device has and others were not promised.</summary>
+    public long RoomOf(string stage)
+    {
+        lock (_gate)
+        {
+            DropExpired();
+            return _entries.TryGetValue(stage, out Entry? entry)
+                ? Capacity(devices.Single(device => device.Name == entry.Device)) - Reserved(entry.Device, except: stage)
+                : 0;
+        }
+    }
+
     /// <summary>The stage took <paramref name="bytes"/>: more than was promised only where there is room.</summary>
     public bool TryCorrect(string stage, long bytes)
     {
         lock (_gate)
         {
             if (!_entries.TryGetValue(stage, out Entry? entry)
-                || Reserved(entry.Device) - entry.Bytes + bytes > capacities[entry.Device])
+                || Reserved(entry.Device) - entry.Bytes + bytes > Capacity(devices.Single(device => device.Name == entry.Device)))
             {
                 return false;
             }
-            _entries[stage] = entry with { Bytes = bytes };
+            _entries[stage] = entry with { Bytes = bytes, IsTaken = true };
             return true;
         }
     }
@@ -91,17 +124,34 @@ internal sealed class NodeLedger(IReadOnlyDictionary<string, long> capacities, T
         }
     }
 
-    // "cuda" is any GPU: the one with most room.
-    private string? DeviceFor(string stage, string device, long bytes) => capacities
-        .Where(known => known.Key == device || known.Key.StartsWith(device + ':', StringComparison.Ordinal))
-        .Select(known => (known.Key, Free: known.Value - Reserved(known.Key, except: stage)))
-        .Where(known => known.Free >= bytes)
-        .OrderByDescending(known => known.Free)
-        .Select(known => known.Key)
-        .FirstOrDefault();
+    /// <summary>The device is of no more use to this process: nothing is promised on it any more.</summary>
+    public void Lose(string device)
+    {
+        lock (_gate)
+        {
+            _lost.Add(device);
+        }
+    }
+
+    private long Capacity(NodeDevice device) => _lost.Contains(device.Name) ? 0 : device.CapacityBytes;
+
+    // What is promised, and of the GPU itself what others have left: several processes may share one, and none sees the others' ledgers.
+    private long Room(NodeDevice device, long? free, string except)
+    {
+        long room = Capacity(device) - Reserved(device.Name, except);
+        return free is { } bytes
+            ? Math.Min(room, bytes - _entries.Where(entry => entry.Value.Device == device.Name && entry.Key != except && !entry.Value.IsTaken).Sum(entry => entry.Value.Bytes))
+            : room;
+    }
 
     private long Reserved(string device, string? except = null) =>
         _entries.Where(entry => entry.Value.Device == device && entry.Key != except).Sum(entry => entry.Value.Bytes);
+
+    // DIGEST/0 and DIGEST/1, MODEL@REVISION/0/1 and its first shard MODEL@REVISION/0.
+    private static bool AreTwins(string one, string other) => one != other
+        && (Parent(one) == Parent(other) || Parent(one) == other || Parent(other) == one);
+
+    private static string Parent(string key) => key.LastIndexOf('/') is >= 0 and var end ? key[..end] : key;
 
     private void DropExpired()
     {
@@ -112,5 +162,9 @@ internal sealed class NodeLedger(IReadOnlyDictionary<string, long> capacities, T
         }
     }
 
-    private sealed record Entry(string Device, long Bytes, DateTimeOffset? Expires);
+    private sealed record Entry(string Device, long Bytes, DateTimeOffset? Expires)
+    {
+        /// <summary>Whether it is out of the device's free memory already.</summary>
+        public bool IsTaken { get; init; }
+    }
 }

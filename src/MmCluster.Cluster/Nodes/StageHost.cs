@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using MmCluster.Cluster.Stages;
 using MmCluster.Cluster.Wire;
 using MmCluster.Models;
+using MmCluster.Tensors;
 
 namespace MmCluster.Cluster.Nodes;
 
@@ -9,6 +10,11 @@ namespace MmCluster.Cluster.Nodes;
 internal sealed class StageHost(NodeLedger ledger, StageLoader loader, string node) : IAsyncDisposable
 {
     private readonly ConcurrentDictionary<string, HostedStage> _stages = [];
+    private readonly ConcurrentDictionary<string, bool> _watched = [];
+    private readonly TaskCompletionSource<MmException> _lost = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    /// <summary>Completes when a device is of no more use to this process, which has to be restarted then.</summary>
+    public Task<MmException> DeviceLost => _lost.Task;
 
     /// <summary>Whether nothing new may be placed here.</summary>
     public bool Draining { get; set; }
@@ -83,19 +89,42 @@ internal sealed class StageHost(NodeLedger ledger, StageLoader loader, string no
         }
     }
 
+    /// <summary>Ends all stages of a device that is of no more use to this process: they are replaced elsewhere, their requests replay there.</summary>
+    public void Lose(string device, string reason)
+    {
+        ledger.Lose(device);
+        MmException error = new(MmErrorCode.Unavailable, $"{device} is lost to its process, which has to be restarted: {reason}");
+        foreach (HostedStage stage in _stages.Values.Where(stage => stage.Spec.Device == device))
+        {
+            stage.Break(error);
+        }
+        _lost.TrySetResult(error);
+    }
+
+    private void Watch(Device device)
+    {
+        if (!device.IsCpu && _watched.TryAdd(device.ToString(), true))
+        {
+            _ = LoseWhenLostAsync(device);
+        }
+    }
+
+    private async Task LoseWhenLostAsync(Device device) => Lose(device.ToString(), (await device.Lost).Message);
+
     private HostedStage Hosted(string key) => _stages.GetValueOrDefault(key) ?? throw new StageNotPlacedException(key);
 
     private async Task LoadAsync(HostedStage hosted)
     {
         try
         {
-            IStage stage = await loader.LoadAsync(hosted.Spec, hosted.Unloading);
+            IStage stage = await loader.LoadAsync(hosted.Spec, ledger.RoomOf(hosted.Spec.Key), hosted.Unloading);
             if (!ledger.TryCorrect(hosted.Spec.Key, stage.Bytes))
             {
                 await stage.DisposeAsync();
-                throw new MmException(MmErrorCode.Unavailable, $"{hosted.Spec.Key} takes {stage.Bytes} bytes, more than is free: set kv_cache_memory_bytes");
+                throw new MmException(MmErrorCode.Unavailable, $"{hosted.Spec.Key} takes {stage.Bytes} bytes, more than is free: set kv_cache_memory_bytes, or on a GPU lower gpu_memory_utilization");
             }
             hosted.Loaded(stage);
+            Watch(stage.Device);
         }
         catch (Exception error)
         {

@@ -87,13 +87,17 @@ internal sealed class ModelPlanner
             Component = ModelDeployment.BackboneComponent,
             Replica = replica,
             Device = deployment.Component(ModelDeployment.BackboneComponent).Device,
-            Bytes = (_desire.Stages!.BackboneBytes + _desire.Stages.KvBytes) / _desire.Stages.Shards,
+            Bytes = ShardBytes(deployment),
+            KeptBytes = GpuNeeds.KeptFor(_desire, _stages),
         });
         foreach (StageView backbone in own.Where(stage => stage.Status.State != StageState.Failed))
         {
             PlanShards(deployment, backbone);
         }
     }
+
+    private long ShardBytes(ModelDeployment deployment) => GpuNeeds.Of(
+        deployment.Component(ModelDeployment.BackboneComponent).Device, (_desire.Stages!.BackboneBytes + _desire.Stages.KvBytes) / _desire.Stages.Shards);
 
     // Shards come and go with the first one; those of a replica that broke are of no more use.
     private void PlanShards(ModelDeployment deployment, StageView backbone)
@@ -120,7 +124,8 @@ internal sealed class ModelPlanner
                     Replica = backbone.Status.Replica,
                     Shard = shard,
                     Device = deployment.Component(ModelDeployment.BackboneComponent).Device,
-                    Bytes = (_desire.Stages.BackboneBytes + _desire.Stages.KvBytes) / _desire.Stages.Shards,
+                    Bytes = ShardBytes(deployment),
+                    KeptBytes = GpuNeeds.KeptFor(_desire, _stages),
                 });
             }
         }
@@ -145,7 +150,7 @@ internal sealed class ModelPlanner
             Component = encoder.Component,
             Replica = replica,
             Device = deployment.Component(encoder.Component).Device,
-            Bytes = encoder.Bytes,
+            Bytes = GpuNeeds.Of(deployment.Component(encoder.Component).Device, encoder.Bytes),
             Digest = encoder.Digest,
         };
         Level(all, encoder.Component, stage => stage.Status.State == StageState.Ready && IsUsed(stage), Spec);
@@ -168,7 +173,7 @@ internal sealed class ModelPlanner
             Component = generator.Component,
             Replica = replica,
             Device = deployment.Component(generator.Component).Device,
-            Bytes = generator.Bytes,
+            Bytes = GpuNeeds.Of(deployment.Component(generator.Component).Device, generator.Bytes),
         });
     }
 

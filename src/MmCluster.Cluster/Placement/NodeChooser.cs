@@ -36,9 +36,10 @@ internal static class NodeChooser
         ? stage.Digest == spec.Digest
         : stage.Status.Models.Contains(spec.Deployment.Name) && stage.Status.Component == spec.Component;
 
+    // The ledger of a node does not know what processes beside it have taken of a GPU; the GPU does.
     private static long Free(NodeView node, string device) => node.Status.Devices
         .Where(known => known.Name == device || known.Name.StartsWith(device + ':', StringComparison.Ordinal))
-        .Select(known => known.CapacityBytes - known.ReservedBytes)
+        .Select(known => Math.Min(known.CapacityBytes - known.ReservedBytes, known.FreeBytes ?? long.MaxValue))
         .DefaultIfEmpty(-1)
         .Max();
 }

@@ -4,6 +4,7 @@ using MmCluster.Cluster.TensorLink;
 using MmCluster.Cluster.Wire;
 using MmCluster.Engine;
 using MmCluster.Models;
+using MmCluster.Tensors;
 
 namespace MmCluster.Cluster.Stages;
 
@@ -52,6 +53,8 @@ internal sealed class BackboneStage : IStage
 
     public long Bytes { get; }
 
+    public Device Device { get; init; } = Device.Cpu;
+
     public bool IsIdle => _queue.IsClosed && _requests.IsEmpty;
 
     /// <summary>What callers must know of it.</summary>
@@ -68,7 +71,8 @@ internal sealed class BackboneStage : IStage
         _ = lost.ContinueWith(_ => Break(reason), TaskScheduler.Default);
     }
 
-    private void Break(MmException reason)
+    /// <inheritdoc/>
+    public void Break(MmException reason)
     {
         Failure ??= reason;
         _queue.Close();

@@ -41,12 +41,15 @@ internal sealed class EncoderStage : IStage
         _queue = new StageQueue($"encoder {key}", maxQueue);
         _users[UserKey(first.Name, first.Revision)] = first;
         MediaPath path = first.Path;
-        _batcher = new EncoderBatcher(input => Encode(path, input), options);
+        Device = first.Device;
+        _batcher = new EncoderBatcher(input => Encode(path, input), options, Device);
         _sweep = time.CreateTimer(_ => ReleaseExpired(), null, TimeSpan.FromSeconds(5), TimeSpan.FromSeconds(5));
         Positions = path.Encoder.Spec.Positions;
     }
 
     public long Bytes { get; }
+
+    public Device Device { get; }
 
     /// <summary>Features an item gives before any projector.</summary>
     public int Positions { get; }
@@ -184,6 +187,9 @@ internal sealed class EncoderStage : IStage
 
     public void Drain() => _queue.Close();
 
+    // What is being encoded fails by itself: every call on the device does.
+    public void Break(MmException reason) => _queue.Close();
+
     public async ValueTask DisposeAsync()
     {
         _queue.Close();
@@ -201,7 +207,7 @@ internal sealed class EncoderStage : IStage
     private Tensor Encode(MediaPath path, Tensor input)
     {
         long start = _time.GetTimestamp();
-        Tensor features = path.Encoder.Encode(input);
+        Tensor features = GpuFaults.Told(Device, () => path.Encoder.Encode(input).To(Device.Cpu).To(DType.F32));
         Interlocked.Add(ref _busy, _time.GetElapsedTime(start).Ticks);
         return features;
     }

@@ -12,22 +12,26 @@ internal sealed class EncoderUser : IAsyncDisposable
     private readonly EncoderBatcher? _projections;
 
     /// <summary>Takes <paramref name="model"/>, which has one path.</summary>
-    public EncoderUser(string name, string revision, LoadedModel model, EncoderOptions options)
+    public EncoderUser(string name, string revision, LoadedModel model, Device device, EncoderOptions options)
     {
         Name = name;
         Revision = revision;
+        Device = device;
         _model = model;
         Path = model.Paths.Single();
         if (Path.ReadsInstruction)
         {
             throw new NotSupportedException($"{model.Card.File}: a projector that reads the instruction cannot be served yet");
         }
-        _projections = Path.Projectors.Count == 0 ? null : new EncoderBatcher(Project, options);
+        _projections = Path.Projectors.Count == 0 ? null : new EncoderBatcher(Project, options, device);
     }
 
     public string Name { get; }
 
     public string Revision { get; }
+
+    /// <summary>Where its networks are.</summary>
+    public Device Device { get; }
 
     public MediaPath Path { get; }
 
@@ -57,12 +61,14 @@ internal sealed class EncoderUser : IAsyncDisposable
         _model.Dispose();
     }
 
-    private Tensor Project(Tensor features)
+    // Features come from the encoder's cache and go to other processes: in the host's memory.
+    private Tensor Project(Tensor features) => GpuFaults.Told(Device, () =>
     {
+        Tensor rows = features.To(Device);
         foreach (IProjector projector in Path.Projectors)
         {
-            features = projector.Project(features);
+            rows = projector.Project(rows);
         }
-        return features;
-    }
+        return rows.To(Device.Cpu).To(DType.F32);
+    });
 }

@@ -36,6 +36,10 @@ internal sealed class GeneratorStage : IStage
 
     public long Bytes => _generator.Bytes;
 
+    public Device Device { get; init; } = Device.Cpu;
+
+    public void Break(MmException reason) => _queue.Close();
+
     public bool IsIdle => _queue.IsClosed && _queue.Used == 0;
 
     /// <summary>Begins an item. A second submission of it is ignored.</summary>

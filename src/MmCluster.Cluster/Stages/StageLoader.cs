@@ -22,11 +22,14 @@ internal sealed class StageLoader(ModelSource source, IGrainFactory grains, Tens
     private static readonly EncoderOptions Encoders = new();
 
     /// <exception cref="Exception">What the model's files are at fault for.</exception>
-    public async Task<IStage> LoadAsync(StageSpec spec, CancellationToken cancellationToken) => spec.Kind switch
+    /// <param name="spec">The stage; its device is the one that was promised.</param>
+    /// <param name="room">Bytes of that device that it may take in all.</param>
+    /// <param name="cancellationToken">Gives up waiting for other shards.</param>
+    public async Task<IStage> LoadAsync(StageSpec spec, long room, CancellationToken cancellationToken) => spec.Kind switch
     {
         StageKind.Backbone when spec.Deployment.Simulation is { } profile => Simulated(spec, profile),
-        StageKind.Backbone => await BackboneAsync(spec, cancellationToken),
-        StageKind.Shard => Shard(spec),
+        StageKind.Backbone => await BackboneAsync(spec, room, cancellationToken),
+        StageKind.Shard => Shard(spec, room),
         StageKind.Encoder => Encoder(spec),
         StageKind.Generator => Generator(spec),
         _ => throw new NotSupportedException($"{spec.Key}: this node cannot load a stage of kind {spec.Kind}"),
@@ -38,10 +41,11 @@ internal sealed class StageLoader(ModelSource source, IGrainFactory grains, Tens
     private BackboneStage Simulated(StageSpec spec, SimulationProfile profile)
     {
         EngineOptions options = OptionsOf(spec.Deployment.Limits);
-        return Stage(spec, new SimulatedExecutor(profile, time), options, weights: null, weightBytes: 0);
+        SimulatedExecutor executor = new(profile, time);
+        return Stage(spec, executor, options, weights: null, Executors.BytesOf(executor));
     }
 
-    private async Task<IStage> BackboneAsync(StageSpec spec, CancellationToken cancellationToken)
+    private async Task<IStage> BackboneAsync(StageSpec spec, long room, CancellationToken cancellationToken)
     {
         LocatedModel located = source.Locate(spec.Deployment);
         LoadedModel model = Layers(spec);
@@ -56,11 +60,11 @@ internal sealed class StageLoader(ModelSource source, IGrainFactory grains, Tens
                 EosTokenIds = prompts.Eos,
                 Vocabulary = tokenizer is null ? null : new TokenizerVocabulary(tokenizer),
             };
-            IModelExecutor executor = spec.Deployment.PipelineParallelSize == 1
-                ? Executors.Create(model.Backbone!, DeviceOf(spec), ExecutorOptionsOf(spec))
-                : await new PipelineAssembly(grains, link, time).AssembleAsync(
-                    spec.Key, Executors.CreateShard(model.Backbone!, DeviceOf(spec), ExecutorOptionsOf(spec)), spec.Deployment.PipelineParallelSize, cancellationToken);
-            stage = Stage(spec, executor, options, model, model.WeightBytes);
+            ExecutorOptions sizes = ExecutorOptionsOf(spec, room - model.WeightBytes);
+            (IModelExecutor executor, long bytes) = spec.Deployment.PipelineParallelSize == 1
+                ? Whole(Executors.Create(model.Backbone!, DeviceOf(spec), sizes))
+                : await FirstShardAsync(spec, Executors.CreateShard(model.Backbone!, DeviceOf(spec), sizes), cancellationToken);
+            stage = Stage(spec, executor, options, model, model.WeightBytes + bytes);
             await WarmUpAsync(stage, model.SpecialTokens, stage.Facts);
             if (executor is PipelineExecutor pipeline)
             {
@@ -79,10 +83,35 @@ internal sealed class StageLoader(ModelSource source, IGrainFactory grains, Tens
         }
     }
 
-    private ShardStage Shard(StageSpec spec)
+    private static (IModelExecutor Executor, long Bytes) Whole(IModelExecutor executor) => (executor, Executors.BytesOf(executor));
+
+    private async Task<(IModelExecutor Executor, long Bytes)> FirstShardAsync(StageSpec spec, IModelShard first, CancellationToken cancellationToken)
+    {
+        try
+        {
+            long bytes = Executors.BytesOf(first);
+            return (await new PipelineAssembly(grains, link, time).AssembleAsync(spec.Key, first, spec.Deployment.PipelineParallelSize, cancellationToken), bytes);
+        }
+        catch
+        {
+            first.Dispose();
+            throw;
+        }
+    }
+
+    private ShardStage Shard(StageSpec spec, long room)
     {
         LoadedModel model = Layers(spec);
-        return new ShardStage(Executors.CreateShard(model.Backbone!, DeviceOf(spec), ExecutorOptionsOf(spec)), model, model.WeightBytes, link);
+        try
+        {
+            IModelShard shard = Executors.CreateShard(model.Backbone!, DeviceOf(spec), ExecutorOptionsOf(spec, room - model.WeightBytes));
+            return new ShardStage(shard, model, model.WeightBytes + Executors.BytesOf(shard), DeviceOf(spec), link);
+        }
+        catch
+        {
+            model.Dispose();
+            throw;
+        }
     }
 
     private GeneratorStage Generator(StageSpec spec)
@@ -91,7 +120,7 @@ internal sealed class StageLoader(ModelSource source, IGrainFactory grains, Tens
         ComponentCard component = located.Card!.Components.Single(component => component.Name == spec.Component);
         IMediaGenerator generator = generators?.Load(located.Folder, located.Card, component, DeviceOf(spec))
             ?? throw new NotSupportedException($"{located.Card.File}: component '{spec.Component}': this node has no networks of generators");
-        return new GeneratorStage(spec.Key, generator, spec.Deployment.Limits.MaxQueue, link, time);
+        return new GeneratorStage(spec.Key, generator, spec.Deployment.Limits.MaxQueue, link, time) { Device = DeviceOf(spec) };
     }
 
     private LoadedModel Layers(StageSpec spec)
@@ -109,13 +138,15 @@ internal sealed class StageLoader(ModelSource source, IGrainFactory grains, Tens
             located.Card);
     }
 
-    private BackboneStage Stage(StageSpec spec, IModelExecutor executor, EngineOptions options, IDisposable? weights, long weightBytes)
+    private BackboneStage Stage(StageSpec spec, IModelExecutor executor, EngineOptions options, IDisposable? weights, long bytes)
     {
         ExecutorDescription description = executor.Describe();
         var engine = new Engine.Engine(executor, options, time);
         BackboneFacts facts = new(engine.MaxLength, description.VocabularySize, description.Kind, description.BlockSize);
-        long bytes = weightBytes + ((long)description.BlockCount * description.BlockBytes);
-        return new BackboneStage(spec.Key, engine, engine.Statistics, facts, spec.Deployment.Limits.MaxQueue, bytes, weights, link, time);
+        return new BackboneStage(spec.Key, engine, engine.Statistics, facts, spec.Deployment.Limits.MaxQueue, bytes, weights, link, time)
+        {
+            Device = spec.Deployment.Simulation is null ? DeviceOf(spec) : Device.Cpu,
+        };
     }
 
     private EncoderStage Encoder(StageSpec spec)
@@ -134,7 +165,7 @@ internal sealed class StageLoader(ModelSource source, IGrainFactory grains, Tens
         }
     }
 
-    private static EncoderUser User(StageSpec spec, LoadedModel model) => new(spec.Deployment.Name, spec.Revision, model, Encoders);
+    private static EncoderUser User(StageSpec spec, LoadedModel model) => new(spec.Deployment.Name, spec.Revision, model, DeviceOf(spec), Encoders);
 
     private LoadedModel Model(StageSpec spec)
     {
@@ -160,13 +191,15 @@ internal sealed class StageLoader(ModelSource source, IGrainFactory grains, Tens
 
     private static Device DeviceOf(StageSpec spec) => Device.Parse(spec.Device);
 
-    private static ExecutorOptions ExecutorOptionsOf(StageSpec spec) => new()
+    private static ExecutorOptions ExecutorOptionsOf(StageSpec spec, long room) => new()
     {
         MaxSlots = spec.Deployment.Limits.MaxNumSeqs,
         MaxBatchedTokens = spec.Deployment.Limits.MaxNumBatchedTokens,
         MaxModelLength = spec.Deployment.Limits.MaxModelLength,
         KvCacheBytes = spec.Deployment.Limits.KvCacheMemoryBytes / spec.Deployment.PipelineParallelSize,
         KvCacheDType = spec.Deployment.Limits.KvCacheDtype,
+        GpuMemoryUtilization = spec.Deployment.Limits.GpuMemoryUtilization ?? 0.9,
+        GpuMemoryBytes = room - spec.KeptBytes,
     };
 
     private static EngineOptions OptionsOf(EngineLimits limits) => new()

@@ -37,12 +37,37 @@ public sealed record NodeStatus
     public long LeasedBytes { get; init; }
 }
 
-/// <summary>Memory of a device.</summary>
+/// <summary>A device and its memory.</summary>
 /// <param name="Name">cpu or cuda:N.</param>
-/// <param name="CapacityBytes">What stages may use.</param>
+/// <param name="CapacityBytes">What stages may use; 0 where none can run.</param>
 /// <param name="ReservedBytes">What the ledger has given away.</param>
 [GenerateSerializer, Immutable, Alias("mm.DeviceStatus")]
-public sealed record DeviceStatus(string Name, long CapacityBytes, long ReservedBytes);
+public sealed record DeviceStatus(string Name, long CapacityBytes, long ReservedBytes)
+{
+    /// <summary>What a GPU is, as its driver calls it; empty for the processor.</summary>
+    [Id(0)]
+    public string Model { get; init; } = "";
+
+    /// <summary>What names a GPU on every node of its machine; empty for the processor.</summary>
+    [Id(1)]
+    public string Uuid { get; init; } = "";
+
+    /// <summary>A GPU's compute capability, such as 9.0; empty for the processor.</summary>
+    [Id(2)]
+    public string ComputeCapability { get; init; } = "";
+
+    /// <summary>All of its memory; 0 where that is not told.</summary>
+    [Id(3)]
+    public long TotalBytes { get; init; }
+
+    /// <summary>What no process has taken of a GPU; null where nobody tells.</summary>
+    [Id(4)]
+    public long? FreeBytes { get; init; }
+
+    /// <summary>Whether it is of no more use to its node's process, which has to be restarted.</summary>
+    [Id(5)]
+    public bool Lost { get; init; }
+}
 
 /// <summary>A model: what should run and what does.</summary>
 /// <param name="Name">Its name.</param>

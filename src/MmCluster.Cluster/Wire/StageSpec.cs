@@ -59,6 +59,10 @@ internal sealed record StageSpec
     /// <summary>Of a shared stage: what names it whatever model uses it.</summary>
     [Id(9)]
     public string Digest { get; init; } = "";
+
+    /// <summary>Bytes of a GPU that a KV cache which takes what is left leaves to the model's stages that are still to come.</summary>
+    [Id(10)]
+    public long KeptBytes { get; init; }
 }
 
 /// <summary>A stage as its node sees it, with what routes need.</summary>

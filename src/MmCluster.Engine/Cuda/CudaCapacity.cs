@@ -14,13 +14,17 @@ internal sealed class CudaCapacity(CudaContext context, CudaNetwork network, Bac
 
     private readonly DType _kvType = options.KvCacheDType ?? spec.ActivationType;
 
-    /// <summary>Runs the largest step and counts.</summary>
-    /// <exception cref="ArgumentException">Nothing is left for one sequence.</exception>
+    /// <summary>Bytes that the largest step takes for the time it runs, with what other shapes may split differently; once measured.</summary>
+    public long StepBytes { get; private set; }
+
+    /// <summary>Runs the largest step and counts. A step that finds no memory is found so here, not when requests come.</summary>
+    /// <exception cref="ArgumentException">Nothing is left for one sequence, or the largest step finds no memory.</exception>
     public ExecutorDescription Measure(SampleOutputs? outputs)
     {
         int maxLength = Math.Min(spec.MaxLength, options.MaxModelLength ?? int.MaxValue);
         long blockBytes = PagedKv.BytesABlock(spec.KvHeads, spec.HeadDim, _kvType, network.Device) * spec.HeldLayers;
-        long budget = options.KvCacheBytes ?? Budget(outputs, maxLength);
+        MeasureStep(outputs, maxLength);
+        long budget = options.KvCacheBytes ?? Budget();
         long wanted = (long)options.MaxSlots * ((maxLength + PagedKv.BlockSize - 1) / PagedKv.BlockSize);
         // Beyond a few times what can run at once, cached prefixes are worth little.
         long blocks = Math.Min(budget / blockBytes, options.KvCacheBytes is null ? 4 * Math.Max(wanted, 1) : long.MaxValue);
@@ -43,15 +47,30 @@ internal sealed class CudaCapacity(CudaContext context, CudaNetwork network, Bac
     public PagedKv[] CreateKv(int blocks) =>
         [.. Enumerable.Range(0, spec.HeldLayers).Select(_ => new PagedKv(blocks, spec.KvHeads, spec.HeadDim, _kvType, network.Device))];
 
-    private long Budget(SampleOutputs? outputs, int maxLength)
+    private void MeasureStep(SampleOutputs? outputs, int maxLength)
     {
         long before = context.Allocator.Allocated;
         context.Allocator.ResetPeak();
-        RunLargest(outputs, maxLength);
+        try
+        {
+            RunLargest(outputs, maxLength);
+        }
+        catch (InsufficientMemoryException error)
+        {
+            throw new ArgumentException(
+                $"{network.Device}: a step of {options.MaxBatchedTokens} positions over {options.MaxSlots} sequences finds no memory ({error.Message}); "
+                + "lower --max-num-batched-tokens or --max-num-seqs", error);
+        }
         long peak = context.Allocator.Peak - before;
+        StepBytes = peak + (peak / 8);
         context.Allocator.ReleaseCached();
+    }
+
+    private long Budget()
+    {
         (long free, long total) = context.Memory();
-        return (long)(options.GpuMemoryUtilization * total) - (total - free) - peak - (peak / 8) - Reserve;
+        long share = (long)(options.GpuMemoryUtilization * total) - (total - free);
+        return Math.Min(share, options.GpuMemoryBytes ?? long.MaxValue) - StepBytes - Reserve;
     }
 
     // As many rows as a step may have, over as many sequences as there may be; none of them is kept.

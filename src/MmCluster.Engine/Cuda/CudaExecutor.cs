@@ -2,7 +2,6 @@ using MmCluster.Models;
 using MmCluster.Models.Backbones;
 using MmCluster.Tensors;
 using MmCluster.Tensors.Cuda;
-using MmCluster.Tensors.Cuda.Native;
 
 namespace MmCluster.Engine.Cuda;
 
@@ -37,7 +36,7 @@ public sealed class CudaExecutor : IModelExecutor
         _flights = [.. Enumerable.Range(0, Depth).Select(_ => _stage.CreateFlight())];
     }
 
-    /// <summary>Bytes of GPU memory by purpose: KV cache, graphs.</summary>
+    /// <summary>Bytes of GPU memory by purpose: KV cache, graphs, steps.</summary>
     public CudaMemoryUse Memory => _stage.Memory;
 
     /// <inheritdoc/>
@@ -65,12 +64,8 @@ public sealed class CudaExecutor : IModelExecutor
     /// <inheritdoc/>
     public void Dispose()
     {
-        if (_lost is null)
-        {
-            _stage.Dispose();
-            Array.ForEach(_flights, flight => flight.Dispose());
-        }
-        // A lost context has taken all of its memory along.
+        _stage.Dispose();
+        Array.ForEach(_flights, flight => flight.Dispose());
     }
 
     private void Answer(in StepPlan plan, StepResult result)
@@ -89,25 +84,11 @@ public sealed class CudaExecutor : IModelExecutor
     }
 
     // No plan in flight counts. Out of memory, the engine runs fewer sequences at once; a lost context loses the stage.
-    private Exception Recover(Exception error)
+    private MmException Recover(Exception error)
     {
-        _stage.Reset();
         _inFlight = 0;
-        if (error is CudaException { IsSticky: true })
-        {
-            return _lost = new MmException(
-                MmErrorCode.Unavailable, $"{_stage.Network.Device} is lost to this process, which has to be restarted: {error.Message}", error);
-        }
-        try
-        {
-            _stage.Stream.Synchronize();
-        }
-        catch (CudaException sticky)
-        {
-            return Recover(sticky);
-        }
-        return error is InsufficientMemoryException
-            ? new MmException(MmErrorCode.ResourceExhausted, $"{error.Message}; lower --max-num-batched-tokens or --gpu-memory-utilization", error)
-            : error;
+        MmException told = _stage.Recover(error);
+        _lost = _stage.Context.Lost.IsCompleted ? told : null;
+        return told;
     }
 }

@@ -27,25 +27,22 @@ public sealed class CudaShard : IModelShard
     /// <inheritdoc/>
     public BackboneSpec Spec { get; }
 
+    /// <summary>Bytes of GPU memory by purpose: KV cache, graphs, steps.</summary>
+    public CudaMemoryUse Memory => _stage.Memory;
+
     /// <inheritdoc/>
     public ExecutorDescription Describe() => _stage.Description;
 
     /// <inheritdoc/>
     public void Run(in StepPlan plan, Tensor? input, Tensor? output, StepResult result)
     {
-        using CudaContext.StreamScope current = _stage.Context.Use(_stage.Stream);
-        if (input is not null)
+        try
         {
-            _stage.Network.TakeRows(input);
+            RunOnce(plan, input, output, result);
         }
-        _stage.Launch(plan, _flight);
-        if (plan.Chunks.Length > 0)
+        catch (Exception error)
         {
-            if (output is not null)
-            {
-                _stage.Network.GiveRows(output);
-            }
-            _flight.Collect(result);
+            throw _stage.Recover(error);
         }
     }
 
@@ -72,5 +69,23 @@ public sealed class CudaShard : IModelShard
     {
         _stage.Dispose();
         _flight.Dispose();
+    }
+
+    private void RunOnce(in StepPlan plan, Tensor? input, Tensor? output, StepResult result)
+    {
+        using CudaContext.StreamScope current = _stage.Context.Use(_stage.Stream);
+        if (input is not null)
+        {
+            _stage.Network.TakeRows(input);
+        }
+        _stage.Launch(plan, _flight);
+        if (plan.Chunks.Length > 0)
+        {
+            if (output is not null)
+            {
+                _stage.Network.GiveRows(output);
+            }
+            _flight.Collect(result);
+        }
     }
 }

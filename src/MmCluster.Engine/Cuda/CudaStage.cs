@@ -1,7 +1,9 @@
 using MmCluster.Engine.Cpu;
+using MmCluster.Models;
 using MmCluster.Models.Backbones;
 using MmCluster.Tensors;
 using MmCluster.Tensors.Cuda;
+using MmCluster.Tensors.Cuda.Native;
 
 namespace MmCluster.Engine.Cuda;
 
@@ -16,6 +18,7 @@ internal sealed class CudaStage : IDisposable
     private readonly StepBuffer _steps;
     private readonly SampleOutputs? _outputs;
     private readonly DecodeGraphs? _graphs;
+    private readonly long _stepBytes;
     private SampleOutputs? _manyOutputs;
 
     /// <summary>Takes the memory that is left for the KV cache, and records graphs.</summary>
@@ -46,6 +49,7 @@ internal sealed class CudaStage : IDisposable
         Network = new CudaNetwork(backbone, _sampler, device, options.MaxBatchedTokens);
         CudaCapacity capacity = new(Context, Network, backbone.Spec, options);
         Description = capacity.Measure(_outputs);
+        _stepBytes = capacity.StepBytes;
         Network.Kv = capacity.CreateKv(Description.BlockCount);
         _graphs = options.EnforceEager ? null : new DecodeGraphs(Context, Stream, Network, Description, _outputs, depth);
         Stream.Synchronize();
@@ -61,7 +65,7 @@ internal sealed class CudaStage : IDisposable
     public ExecutorDescription Description { get; }
 
     /// <summary>Bytes of GPU memory by purpose.</summary>
-    public CudaMemoryUse Memory => new(Description.BlockBytes * Description.BlockCount, _graphs?.Bytes ?? 0);
+    public CudaMemoryUse Memory => new(Description.BlockBytes * Description.BlockCount, _graphs?.Bytes ?? 0, _stepBytes);
 
     /// <summary>A flight for its steps.</summary>
     public StepFlight CreateFlight() => new(Context, _sampler?.MaxTop ?? 0);
@@ -87,8 +91,38 @@ internal sealed class CudaStage : IDisposable
         }
     }
 
+    /// <summary>After an exception of a step: empties all slots, waits until the GPU has nothing of them left, and says what happened in words of the engine.</summary>
+    public MmException Recover(Exception error)
+    {
+        Reset();
+        try
+        {
+            if (!Context.Lost.IsCompleted)
+            {
+                Stream.Synchronize();
+            }
+        }
+        catch (CudaException sticky)
+        {
+            error = sticky;
+        }
+        if (Context.Lost is { IsCompletedSuccessfully: true } lost)
+        {
+            return new MmException(MmErrorCode.Unavailable, $"{Network.Device} is lost to this process, which has to be restarted: {lost.GetAwaiter().GetResult().Message}", error);
+        }
+        return error is InsufficientMemoryException or CudaException { Result: CudaResult.OutOfMemory }
+            ? new MmException(
+                MmErrorCode.ResourceExhausted,
+                $"{error.Message}; lower --gpu-memory-utilization, which leaves more beside the KV cache, or --max-num-batched-tokens or --max-num-seqs", error)
+            : MmException.From(error);
+    }
+
     public void Dispose()
     {
+        if (Context.Lost.IsCompleted)
+        {
+            return; // with all of its memory
+        }
         using (Context.Use(Stream))
         {
             Stream.Synchronize();
@@ -212,4 +246,9 @@ internal sealed class CudaStage : IDisposable
 /// <summary>GPU memory of an executor.</summary>
 /// <param name="KvCacheBytes">Keys and values.</param>
 /// <param name="GraphBytes">CUDA graphs and what they work on.</param>
-public readonly record struct CudaMemoryUse(long KvCacheBytes, long GraphBytes);
+/// <param name="StepBytes">What the largest step takes while it runs.</param>
+public readonly record struct CudaMemoryUse(long KvCacheBytes, long GraphBytes, long StepBytes)
+{
+    /// <summary>All of it; weights are not the executor's.</summary>
+    public long Total => KvCacheBytes + GraphBytes + StepBytes;
+}

@@ -28,4 +28,12 @@ public static class Executors
         "cuda" => new CudaShard(backbone, device, options),
         _ => throw new NotSupportedException($"there are no pipeline shards on {device}; known: cpu, cuda"),
     };
+
+    /// <summary>Bytes that an executor took for itself: KV cache, and on a GPU graphs and activations too. Weights are not its own.</summary>
+    public static long BytesOf(IModelExecutor executor) => executor is CudaExecutor gpu ? gpu.Memory.Total : KvBytes(executor.Describe());
+
+    /// <inheritdoc cref="BytesOf(IModelExecutor)"/>
+    public static long BytesOf(IModelShard shard) => shard is CudaShard gpu ? gpu.Memory.Total : KvBytes(shard.Describe());
+
+    private static long KvBytes(ExecutorDescription description) => description.BlockBytes * description.BlockCount;
 }

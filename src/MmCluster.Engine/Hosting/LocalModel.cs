@@ -38,7 +38,11 @@ public sealed class LocalModel : IAsyncDisposable
         });
         _engine = new Engine(executor, engine, options.Time);
         _host = new EngineHost(_engine);
+        DeviceLost = options.Load.Device.Lost;
     }
+
+    /// <summary>Completes with the reason when its GPU is of no more use to this process, which has to be restarted then.</summary>
+    public Task<Exception> DeviceLost { get; }
 
     /// <summary>The model's topology.</summary>
     public ModelCard Card => _model.Card;

@@ -21,7 +21,20 @@ internal static class StatusMessage
         Zone = node.Zone,
         Draining = node.Draining,
         LeasedBytes = node.LeasedBytes,
-        Devices = { node.Devices.Select(device => new Wire.Device { Name = device.Name, MemoryBytes = device.CapacityBytes, ReservedBytes = device.ReservedBytes }) },
+        Devices = { node.Devices.Select(Of) },
+    };
+
+    private static Wire.Device Of(DeviceStatus device) => new()
+    {
+        Name = device.Name,
+        MemoryBytes = device.CapacityBytes,
+        ReservedBytes = device.ReservedBytes,
+        UsedBytes = device.FreeBytes is { } free ? device.TotalBytes - free : 0,
+        Model = device.Model,
+        ComputeCapability = device.ComputeCapability,
+        Uuid = device.Uuid,
+        TotalBytes = device.TotalBytes,
+        Lost = device.Lost,
     };
 
     private static Wire.ModelState Of(ModelStatus model) => new()

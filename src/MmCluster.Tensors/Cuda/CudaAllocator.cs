@@ -95,7 +95,7 @@ internal sealed unsafe class CudaAllocator
             Allocated -= block.Bytes;
             foreach (CudaStream user in block.Users)
             {
-                if (user.IsDisposed)
+                if (user.IsDisposed || _context.Lost.IsCompleted)
                 {
                     continue;
                 }
@@ -125,9 +125,12 @@ internal sealed unsafe class CudaAllocator
 
     internal void ToDriver(CudaBlock block)
     {
-        _context.Bind();
-        CudaCall.Check(CudaDriver.cuMemFree_v2(block.Address));
         Reserved -= block.Bytes;
+        if (!_context.Lost.IsCompleted) // a lost context has taken its memory along
+        {
+            _context.Bind();
+            CudaCall.Check(CudaDriver.cuMemFree_v2(block.Address));
+        }
     }
 
     internal Lock.Scope Enter() => _gate.EnterScope();

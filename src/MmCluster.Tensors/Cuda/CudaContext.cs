@@ -19,6 +19,8 @@ internal sealed unsafe class CudaContext
     [ThreadStatic]
     private static CudaStream? _stream;
 
+    private readonly TaskCompletionSource<Exception> _lost = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
     private CudaContext(int ordinal)
     {
         Ordinal = ordinal;
@@ -48,6 +50,11 @@ internal sealed unsafe class CudaContext
     /// Whether a row's result must not depend on the rows beside it: one algorithm for each weight whatever the number of rows. Set before the first product.
     /// </summary>
     internal bool Deterministic { get; set; }
+
+    /// <summary>
+    /// Completes with the reason when an error has made the context useless: every call fails from then on, whoever makes it, until the process starts anew.
+    /// </summary>
+    internal Task<Exception> Lost => _lost.Task;
 
     /// <summary>What the GPU is.</summary>
     internal CudaProperties Properties { get; }
@@ -109,6 +116,21 @@ internal sealed unsafe class CudaContext
             return Contexts[ordinal] = new CudaContext(ordinal);
         }
     }
+
+    /// <summary>Bytes of a GPU that nobody has taken; null before this process has a context there: asking would make one.</summary>
+    internal static long? TryFreeBytes(int ordinal)
+    {
+        CudaContext? context;
+        lock (Gate)
+        {
+            Contexts.TryGetValue(ordinal, out context);
+        }
+
+        return context is null || context.Lost.IsCompleted ? null : context.Memory().Free;
+    }
+
+    /// <summary>The context that the calling thread works on is lost.</summary>
+    internal static void LoseCurrent(CudaException reason) => _bound?._lost.TrySetResult(reason);
 
     /// <summary>Makes the context current on the calling thread; every method here that calls the driver does.</summary>
     internal void Bind()

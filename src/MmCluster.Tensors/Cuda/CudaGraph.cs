@@ -58,8 +58,11 @@ internal sealed unsafe class CudaGraph : IDisposable
         if (!_disposed)
         {
             _disposed = true;
-            _context.Bind();
-            _ = CudaDriver.cuGraphExecDestroy(_instance);
+            if (!_context.Lost.IsCompleted)
+            {
+                _context.Bind();
+                _ = CudaDriver.cuGraphExecDestroy(_instance);
+            }
         }
     }
 }

@@ -115,7 +115,11 @@ internal sealed unsafe class CudaStream : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
-        if (!_disposed)
+        if (!_disposed && Context.Lost.IsCompleted)
+        {
+            _disposed = true; // went with its context
+        }
+        else if (!_disposed)
         {
             Synchronize();
             Context.Allocator.Forget(this);
@@ -191,8 +195,11 @@ internal sealed unsafe class CudaEvent : IDisposable
         if (!_disposed)
         {
             _disposed = true;
-            _context.Bind();
-            _ = CudaDriver.cuEventDestroy_v2(Handle);
+            if (!_context.Lost.IsCompleted)
+            {
+                _context.Bind();
+                _ = CudaDriver.cuEventDestroy_v2(Handle);
+            }
         }
     }
 }

@@ -1,3 +1,4 @@
+using MmCluster.Cluster.Hosting;
 using MmCluster.Cluster.Nodes;
 
 namespace MmCluster.Cluster.Tests.Nodes;
@@ -55,7 +56,7 @@ public sealed class NodeLedgerTests
     [Fact]
     public void Any_gpu_means_the_one_with_most_room()
     {
-        NodeLedger ledger = new(new Dictionary<string, long> { ["cpu"] = 100, ["cuda:0"] = 50, ["cuda:1"] = 80 }, _time);
+        NodeLedger ledger = new([new("cpu", 100), new("cuda:0", 50), new("cuda:1", 80)], _time);
         Assert.True(ledger.TryReserve("a", "cuda", 45));
         Assert.Equal("cuda:1", ledger.Find("a"));
         Assert.True(ledger.TryReserve("b", "cuda", 45));
@@ -73,5 +74,68 @@ public sealed class NodeLedgerTests
         Assert.Equal(98, ledger.Devices[0].ReservedBytes);
     }
 
-    private NodeLedger Ledger() => new(new Dictionary<string, long> { ["cpu"] = 100 }, _time);
+    [Fact]
+    public void Replicas_of_a_component_and_shards_of_a_backbone_go_to_different_gpus()
+    {
+        NodeLedger ledger = new([new("cuda:0", 100), new("cuda:1", 60), new("cuda:2", 50)], _time);
+        string[] stages = ["digest/0", "digest/1", "digest/2", "digest/3", "m@r/0", "m@r/0/1", "m@r/0/2"];
+        Assert.All(stages, stage => Assert.True(ledger.TryReserve(stage, "cuda", 10)));
+        Assert.Equal(
+            ["cuda:0", "cuda:1", "cuda:2", "cuda:0", "cuda:0", "cuda:1", "cuda:2"],
+            stages.Select(ledger.Find));
+    }
+
+    [Fact]
+    public void A_stage_may_take_what_others_were_not_promised()
+    {
+        NodeLedger ledger = new([new("cuda:0", 100)], _time);
+        Assert.True(ledger.TryReserve("a", "cuda", 10));
+        Assert.Equal(100, ledger.RoomOf("a"));
+        Assert.True(ledger.TryReserve("b", "cuda", 30));
+        Assert.Equal(70, ledger.RoomOf("a"));
+        Assert.True(ledger.TryCorrect("a", 70));
+        Assert.Equal(30, ledger.RoomOf("b"));
+        Assert.Equal(0, ledger.RoomOf("unknown"));
+    }
+
+    [Fact]
+    public void What_other_processes_take_of_a_gpu_is_not_promised()
+    {
+        FakeGpus gpus = new((1L << 30) + (512 << 20));
+        NodeLedger ledger = new(NodeDevice.Of(new MmSiloOptions { ClusterSecret = "s", MemoryBytes = 7 }, gpus), _time);
+        Assert.Equal([7, 1L << 30], ledger.Devices.Select(device => device.CapacityBytes));
+        Assert.True(ledger.TryReserve("a", "cuda", 400 << 20));
+        gpus.Free[0] = 600L << 20;
+        // 200 MiB are left of what is free when a has taken its own.
+        Assert.False(ledger.TryReserve("b", "cuda", 201 << 20));
+        Assert.True(ledger.TryReserve("b", "cuda", 200 << 20));
+        ledger.Release("b");
+        Assert.True(ledger.TryCorrect("a", 400 << 20));
+        Assert.True(ledger.TryReserve("b", "cuda", 600 << 20));
+        Assert.Equal(600L << 20, ledger.Devices[1].FreeBytes);
+    }
+
+    [Fact]
+    public void An_old_gpu_is_told_of_and_never_used()
+    {
+        FakeGpus gpus = new(8L << 30, 8L << 30) { Majors = [7, 9] };
+        NodeLedger ledger = new(NodeDevice.Of(new MmSiloOptions { ClusterSecret = "s" }, gpus), _time);
+        Assert.Equal(["", "7.5", "9.0"], ledger.Devices.Select(device => device.ComputeCapability));
+        Assert.False(ledger.TryReserve("a", "cuda:0", 1));
+        Assert.True(ledger.TryReserve("a", "cuda", 1));
+        Assert.Equal("cuda:1", ledger.Find("a"));
+    }
+
+    [Fact]
+    public void Nothing_is_promised_on_a_lost_device()
+    {
+        NodeLedger ledger = new([new("cuda:0", 100)], _time);
+        Assert.True(ledger.TryReserve("a", "cuda", 10));
+        ledger.Lose("cuda:0");
+        Assert.False(ledger.TryReserve("b", "cuda", 1));
+        Assert.True(ledger.Devices[0].Lost);
+        Assert.Equal(0, ledger.Devices[0].CapacityBytes);
+    }
+
+    private NodeLedger Ledger() => new([new("cpu", 100)], _time);
 }

@@ -141,12 +141,55 @@ public sealed class ModelPlannerTests
         Assert.Equal(["b", "a"], Assert.IsType<StageAction.Place>(Assert.Single(plan.Actions)).Nodes);
     }
 
+    [Fact]
+    public void A_stage_for_a_gpu_needs_room_for_its_work_and_goes_where_the_gpu_itself_has_room()
+    {
+        const long Room = 2L << 30;
+        ModelDesire desire = Desire() with { Deployment = OnGpus(encoder: "cpu"), Stages = Stages with { Encoders = [] } };
+        ModelPlan plan = Plan(
+            desire, Node("none"), Node("small", gpus: new DeviceStatus("cuda:0", 1000, 0)),
+            Node("full", gpus: new DeviceStatus("cuda:0", Room, 0) { FreeBytes = 1000 }), Node("fits", gpus: new DeviceStatus("cuda:0", Room, 0) { FreeBytes = Room }));
+        StageAction.Place place = Assert.IsType<StageAction.Place>(Assert.Single(plan.Actions));
+        Assert.Equal(["fits"], place.Nodes);
+        Assert.Equal(40 + (1L << 30), place.Spec.Bytes);
+        Assert.Equal("cuda", place.Spec.Device);
+    }
+
+    [Theory]
+    [InlineData("cpu", 0)]
+    [InlineData("cuda", 20 + (1L << 30))]
+    [InlineData("cuda:3", 0)]
+    public void A_cache_that_takes_what_is_left_leaves_room_for_the_encoders_of_its_gpu(string encoder, long kept)
+    {
+        ModelDesire desire = Desire() with { Deployment = OnGpus(encoder, backbone: "cuda:0") };
+        if (encoder == "cuda")
+        {
+            Assert.Equal(kept, Kept(desire));
+            Assert.Equal(0, Kept(desire, Encoder(0, StageState.Loading, ("m", "r1"))));
+            Assert.Equal(2 * kept, Kept(desire with { Scaled = new Dictionary<string, int> { ["vision"] = 2 } }));
+        }
+        Assert.Equal(kept, Kept(desire));
+    }
+
+    private static long Kept(ModelDesire desire, params StageView[] stages) =>
+        Plan(desire, Node("a", gpus: new DeviceStatus("cuda:0", 100L << 30, 0), stages: stages)).Actions.OfType<StageAction.Place>()
+            .Single(place => place.Spec.Kind == StageKind.Backbone).Spec.KeptBytes;
+
+    private ModelDeployment OnGpus(string encoder, string backbone = "cuda") => _deployment with
+    {
+        Components = new Dictionary<string, ComponentDeployment>
+        {
+            [ModelDeployment.BackboneComponent] = new() { Device = backbone },
+            ["vision"] = new() { Device = encoder },
+        },
+    };
+
     private static ModelPlan Plan(ModelDesire desire, params NodeView[] nodes) => ModelPlanner.Plan("m", desire, nodes);
 
     private ModelDesire Desire(string revision = "r1") => new(_deployment, revision, Stages, null, new Dictionary<string, int>());
 
-    private static NodeView Node(string name, long free = 1000, string role = "worker", bool draining = false, params StageView[] stages) => new(
-        new NodeStatus { Name = name, Address = name, Role = role, Draining = draining, Devices = [new DeviceStatus("cpu", free, 0)] },
+    private static NodeView Node(string name, long free = 1000, string role = "worker", bool draining = false, DeviceStatus? gpus = null, params StageView[] stages) => new(
+        new NodeStatus { Name = name, Address = name, Role = role, Draining = draining, Devices = gpus is null ? [new("cpu", free, 0)] : [new("cpu", free, 0), gpus] },
         [.. stages.Select(stage => stage with { Status = stage.Status with { Node = name } })]);
 
     private static StageView Backbone(string revision, int replica, StageState state = StageState.Ready, int used = 0) => new()

@@ -32,6 +32,9 @@ internal static unsafe partial class CudaDriver
     internal static partial CudaResult cuDeviceGetAttribute(int* value, DeviceAttribute attribute, int device);
 
     [LibraryImport(Library)]
+    internal static partial CudaResult cuDeviceGetUuid_v2(byte* uuid, int device);
+
+    [LibraryImport(Library)]
     internal static partial CudaResult cuDeviceTotalMem_v2(nuint* bytes, int device);
 
     [LibraryImport(Library)]

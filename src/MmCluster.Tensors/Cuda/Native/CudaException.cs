@@ -56,9 +56,14 @@ internal static unsafe class CudaCall
         byte* text = null;
         _ = CudaDriver.cuGetErrorName(result, &name);
         _ = CudaDriver.cuGetErrorString(result, &text);
-        throw new CudaException(
+        CudaException error = new(
             $"cuda: {Name(call)} failed: {Marshal.PtrToStringUTF8((nint)name) ?? ((int)result).ToString(System.Globalization.CultureInfo.InvariantCulture)} ({Marshal.PtrToStringUTF8((nint)text)})",
             result);
+        if (error.IsSticky)
+        {
+            CudaContext.LoseCurrent(error);
+        }
+        throw error;
     }
 
     // "CudaDriver.cuMemAlloc_v2(&p, n)" is cuMemAlloc_v2.

@@ -22,6 +22,7 @@ internal static class CudaLibraries
     {
         [CudaDriver.Library] = ["libcuda.so.1", "nvcuda.dll"],
         [Nvrtc.Library] = ["libnvrtc.so.13", "libnvrtc.so.12", "libnvrtc.so"],
+        [Nvml.Library] = ["libnvidia-ml.so.1", "nvml.dll"],
         [CublasLt.Library] = ["libcublasLt.so.13", "libcublasLt.so.12", "libcublasLt.so"],
     };
 
