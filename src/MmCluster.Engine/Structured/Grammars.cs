@@ -35,7 +35,7 @@ internal sealed class Grammars
         Pattern pattern = structure switch
         {
             StructuredOutput.JsonSchema schema => JsonSchemaPattern.Build(schema.Schema),
-            StructuredOutput.Regex regex => RegexParser.Parse(regex.Pattern).Pattern,
+            StructuredOutput.Regex regex => RegexParser.Parse(regex.Pattern),
             _ => throw new System.Diagnostics.UnreachableException($"no grammar for a {structure.GetType().Name}"),
         };
         PatternGrammar grammar = new(new Automaton(pattern), _trie.Value);

@@ -4,24 +4,41 @@ namespace MmCluster.Engine.Structured;
 
 /// <summary>
 /// Turns a JSON Schema into a pattern of JSON text: objects with their properties in the schema's order, no others where properties are
-/// named. A keyword that cannot be kept is refused by name, because what is accepted must hold.
+/// named; a schema within itself to a bounded depth. A keyword that cannot be kept is refused by name, because what is accepted must hold.
 /// </summary>
 internal sealed class JsonSchemaPattern
 {
     private const int AnyDepth = 3;
-    private const int MaxDepth = 32;
+    private const int MaxDepth = 64;
     private const int MaxLength = 1 << 18;
+    private const int MaxParts = 20_000;
+    private const int MaxPartsWithin = 2_000;
+
+    // How often a schema that refers to itself may stand within itself: as often as its size allows.
+    private static readonly int[] Recursions = [6, 4, 3, 2, 1];
 
     private static readonly HashSet<string> Annotations =
     [
         "title", "description", "default", "examples", "example", "$schema", "$id", "$comment", "$defs", "definitions", "deprecated", "readOnly",
-        "writeOnly", "contentMediaType", "contentEncoding",
+        "writeOnly", "contentMediaType", "contentEncoding", "contentSchema", "discriminator", "externalDocs", "xml", "$anchor",
     ];
 
-    private readonly JsonElement _root;
-    private int _depth;
+    private static readonly Dictionary<string, string[]> Keywords = new()
+    {
+        ["object"] = ["properties", "required", "additionalProperties", "minProperties", "maxProperties"],
+        ["array"] = ["items", "prefixItems", "minItems", "maxItems"],
+        ["string"] = ["minLength", "maxLength", "pattern"],
+        ["number"] = ["minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"],
+    };
 
-    private JsonSchemaPattern(JsonElement root) => _root = root;
+    private readonly JsonElement _root;
+    private readonly int _recursion;
+    private readonly Dictionary<string, int> _open = [];
+    private int _depth;
+    private int _parts;
+    private bool _refersToItself;
+
+    private JsonSchemaPattern(JsonElement root, int recursion) => (_root, _recursion) = (root, recursion);
 
     /// <exception cref="Models.MmException">InvalidArgument: not JSON, or a keyword that cannot be kept.</exception>
     public static Pattern Build(string schema)
@@ -33,7 +50,7 @@ internal sealed class JsonSchemaPattern
         try
         {
             using JsonDocument document = JsonDocument.Parse(schema);
-            return new JsonSchemaPattern(document.RootElement).Value(document.RootElement);
+            return Build(document.RootElement).Reduce() ?? throw Pattern.Refuse("the JSON schema: no value of bounded depth satisfies it");
         }
         catch (JsonException error)
         {
@@ -49,17 +66,47 @@ internal sealed class JsonSchemaPattern
         }
     }
 
+    /// <summary>Whether a keyword only remarks on values, so that it may be passed over.</summary>
+    public static bool IsAnnotation(string keyword) => Annotations.Contains(keyword) || keyword.StartsWith("x-", StringComparison.Ordinal);
+
+    private static Pattern Build(JsonElement root)
+    {
+        foreach (int recursion in Recursions)
+        {
+            var builder = new JsonSchemaPattern(root, recursion);
+            Pattern pattern = builder.Value(root);
+            if (builder._parts <= builder.PartLimit)
+            {
+                return pattern;
+            }
+            if (!builder._refersToItself)
+            {
+                break;
+            }
+        }
+        throw Pattern.Refuse($"the JSON schema is too large: more than {MaxParts} parts with its references written out");
+    }
+
+    private int PartLimit => _refersToItself ? MaxPartsWithin : MaxParts;
+
     private Pattern Value(JsonElement schema)
     {
-        if (++_depth > MaxDepth)
+        // Too large already: the pattern is thrown away.
+        if (++_parts > PartLimit)
         {
-            throw Pattern.Refuse($"the JSON schema nests deeper than {MaxDepth}; schemas that refer to themselves are not supported");
+            return Pattern.None;
         }
+        if (_depth == MaxDepth)
+        {
+            return _refersToItself ? Pattern.None : throw Pattern.Refuse($"the JSON schema nests deeper than {MaxDepth}");
+        }
+        _depth++;
         Pattern pattern = schema.ValueKind switch
         {
             JsonValueKind.True => JsonPatterns.Any(AnyDepth),
+            JsonValueKind.False => Pattern.None,
             JsonValueKind.Object => FromKeywords(schema),
-            _ => throw Pattern.Refuse("the JSON schema: a schema is an object or true"),
+            _ => throw Pattern.Refuse("the JSON schema: a schema is an object, true or false"),
         };
         _depth--;
         return pattern;
@@ -69,73 +116,108 @@ internal sealed class JsonSchemaPattern
     {
         if (schema.TryGetProperty("$ref", out JsonElement reference))
         {
-            Known(schema, ["$ref"]);
-            return Value(Resolve(reference.GetString()!));
+            return Referred(reference.GetString()!, SchemaMerge.Without(schema, "$ref"));
+        }
+        if (schema.TryGetProperty("allOf", out JsonElement all))
+        {
+            return Value(all.EnumerateArray().Select(Resolved).Aggregate(SchemaMerge.Without(schema, "allOf"), SchemaMerge.Both));
+        }
+        foreach (string keyword in new[] { "anyOf", "oneOf" })
+        {
+            if (schema.TryGetProperty(keyword, out JsonElement parts))
+            {
+                JsonElement rest = SchemaMerge.Without(schema, keyword);
+                return Pattern.Either(parts.EnumerateArray().Select(part =>
+                    Value(SaysNothing(rest) ? part : SchemaMerge.Both(rest, Resolved(part)))).ToArray());
+            }
         }
         if (schema.TryGetProperty("const", out JsonElement constant))
         {
             Known(schema, ["const", "type"]);
-            return Pattern.Text(JsonSerializer.Serialize(constant));
+            return Given(schema, [constant]);
         }
         if (schema.TryGetProperty("enum", out JsonElement values))
         {
             Known(schema, ["enum", "type"]);
-            return values.GetArrayLength() > 0
-                ? Pattern.Either(values.EnumerateArray().Select(value => Pattern.Text(JsonSerializer.Serialize(value))))
-                : throw Pattern.Refuse("the JSON schema: an enum is empty");
-        }
-        foreach (string keyword in new[] { "anyOf", "oneOf", "allOf" })
-        {
-            if (schema.TryGetProperty(keyword, out JsonElement parts))
-            {
-                Known(schema, [keyword]);
-                Pattern[] options = [.. parts.EnumerateArray().Select(Value)];
-                return options.Length > 0 && (keyword != "allOf" || options.Length == 1)
-                    ? Pattern.Either(options)
-                    : throw Pattern.Refuse($"the JSON schema: {keyword} of {options.Length} is not supported");
-            }
+            return Given(schema, values.EnumerateArray());
         }
         if (!schema.TryGetProperty("type", out JsonElement type))
         {
-            return schema.TryGetProperty("properties", out _) ? Typed(schema, "object")
-                : schema.TryGetProperty("items", out _) ? Typed(schema, "array")
-                : AnyThing(schema);
+            return Untyped(schema);
         }
         return type.ValueKind == JsonValueKind.Array
-            ? Pattern.Either(type.EnumerateArray().Select(one => Typed(schema, one.GetString()!, isOneOfSeveral: true)))
+            ? Pattern.Either(type.EnumerateArray().Select(one => Typed(schema, one.GetString()!, isOneOfSeveral: true)).ToArray())
             : Typed(schema, type.GetString()!);
     }
 
-    private static Pattern AnyThing(JsonElement schema)
+    // A schema within itself is written out so often; what would be deeper is left out, which ends lists and leaves properties away.
+    private Pattern Referred(string reference, JsonElement beside)
     {
-        Known(schema, []);
-        return JsonPatterns.Any(AnyDepth);
+        int open = _open.GetValueOrDefault(reference);
+        _refersToItself |= open > 0;
+        if (open > _recursion)
+        {
+            return Pattern.None;
+        }
+        _open[reference] = open + 1;
+        JsonElement target = Resolve(reference);
+        Pattern pattern = Value(SaysNothing(beside) ? target : SchemaMerge.Both(beside, target));
+        _open[reference] = open;
+        return pattern;
+    }
+
+    // What a part of several says, so that it can be merged: references are followed.
+    private JsonElement Resolved(JsonElement schema)
+    {
+        for (int i = 0; schema.ValueKind == JsonValueKind.Object && schema.TryGetProperty("$ref", out JsonElement reference); i++)
+        {
+            if (i == MaxDepth)
+            {
+                throw Pattern.Refuse($"the JSON schema: $ref '{reference.GetString()}' leads to itself");
+            }
+            schema = SchemaMerge.Both(SchemaMerge.Without(schema, "$ref"), Resolve(reference.GetString()!));
+        }
+        return schema;
+    }
+
+    private static bool SaysNothing(JsonElement schema) => schema.EnumerateObject().All(property => IsAnnotation(property.Name));
+
+    private static Pattern Given(JsonElement schema, IEnumerable<JsonElement> values)
+    {
+        string[]? types = !schema.TryGetProperty("type", out JsonElement type) ? null
+            : type.ValueKind == JsonValueKind.Array ? [.. type.EnumerateArray().Select(one => one.GetString()!)] : [type.GetString()!];
+        return Pattern.Either(values.Where(value => types is null || types.Any(one => JsonValues.IsOf(value, one))).Select(JsonValues.Exactly));
+    }
+
+    // Keywords of one type only, as is usual, say the type.
+    private Pattern Untyped(JsonElement schema)
+    {
+        string[] implied = [.. Keywords.Where(type => type.Value.Any(keyword => schema.TryGetProperty(keyword, out _))).Select(type => type.Key)];
+        if (implied.Length == 0)
+        {
+            Known(schema, []);
+            return JsonPatterns.Any(AnyDepth);
+        }
+        return implied is [var type] ? Typed(schema, type)
+            : throw Pattern.Refuse($"the JSON schema: keywords of {string.Join(" and ", implied)} without a type");
     }
 
     private Pattern Typed(JsonElement schema, string type, bool isOneOfSeveral = false)
     {
-        string[] keywords = type switch
-        {
-            "object" => ["properties", "required", "additionalProperties", "minProperties", "maxProperties"],
-            "array" => ["items", "prefixItems", "minItems", "maxItems"],
-            "string" => ["minLength", "maxLength", "pattern", "format"],
-            "integer" or "number" => ["minimum", "exclusiveMinimum"],
-            "boolean" or "null" => [],
-            _ => throw Pattern.Refuse($"the JSON schema: the type '{type}' is not known"),
-        };
         if (!isOneOfSeveral)
         {
-            Known(schema, [.. keywords, "type"]);
+            Known(schema, [.. Keywords.GetValueOrDefault(type == "integer" ? "number" : type, []), "type", "format"]);
         }
         return type switch
         {
             "object" => Object(schema),
             "array" => Array(schema),
             "string" => Text(schema),
-            "integer" => Integer(schema),
-            "number" => Number(schema),
+            "integer" => SchemaNumbers.Integer(schema),
+            "number" => SchemaNumbers.Number(schema),
             "boolean" => JsonPatterns.Boolean,
-            _ => JsonPatterns.Null,
+            "null" => JsonPatterns.Null,
+            _ => throw Pattern.Refuse($"the JSON schema: the type '{type}' is not known"),
         };
     }
 
@@ -143,26 +225,26 @@ internal sealed class JsonSchemaPattern
     {
         int? least = Count(schema, "minProperties");
         int? most = Count(schema, "maxProperties");
-        JsonProperty[] properties = schema.TryGetProperty("properties", out JsonElement named) ? [.. named.EnumerateObject()] : [];
+        List<(string Name, JsonElement? Schema)> properties = schema.TryGetProperty("properties", out JsonElement named)
+            ? [.. named.EnumerateObject().Select(property => (property.Name, (JsonElement?)property.Value))] : [];
         HashSet<string> required = schema.TryGetProperty("required", out JsonElement list) ? [.. list.EnumerateArray().Select(name => name.GetString()!)] : [];
-        if (required.Except(properties.Select(property => property.Name)).FirstOrDefault() is { } missing)
+        JsonElement? more = schema.TryGetProperty("additionalProperties", out JsonElement additional) ? additional : null;
+        properties.AddRange(required.Except(properties.Select(property => property.Name)).ToArray().Select(name =>
+            more?.ValueKind == JsonValueKind.False ? throw Pattern.Refuse($"the JSON schema requires '{name}' but does not allow it") : (name, more)));
+        if (properties.Count == 0)
         {
-            throw Pattern.Refuse($"the JSON schema requires '{missing}' but does not describe it");
+            return more?.ValueKind == JsonValueKind.False ? Pattern.Text("{}") : JsonPatterns.Map(Additional(more), least ?? 0, most);
         }
-        if (properties.Length == 0)
-        {
-            bool closed = schema.TryGetProperty("additionalProperties", out JsonElement more) && more.ValueKind == JsonValueKind.False;
-            return closed ? Pattern.Text("{}") : JsonPatterns.Map(
-                more.ValueKind == JsonValueKind.Object ? Value(more) : JsonPatterns.Any(AnyDepth - 1), least ?? 0, most);
-        }
-        if (least > required.Count || most < properties.Length)
+        if (least > required.Count || most < properties.Count)
         {
             throw Pattern.Refuse("the JSON schema: minProperties and maxProperties beside named properties are not supported");
         }
         Pattern[] members = [.. properties.Select(property => Pattern.Then(
-            Pattern.Text(JsonSerializer.Serialize(property.Name)), JsonPatterns.Colon, Value(property.Value)))];
+            JsonValues.Text(property.Name), JsonPatterns.Colon, property.Schema is { } own ? Value(own) : Additional(null)))];
         return Pattern.Then(Pattern.Text("{"), Members(members, [.. properties.Select(property => required.Contains(property.Name))]), Pattern.Text("}"));
     }
+
+    private Pattern Additional(JsonElement? schema) => schema is { } known ? Value(known) : JsonPatterns.Any(AnyDepth - 1);
 
     // Members in order; commas stand between those that are there.
     private static Pattern Members(Pattern[] members, bool[] required)
@@ -187,16 +269,35 @@ internal sealed class JsonSchemaPattern
     {
         int least = Count(schema, "minItems") ?? 0;
         int? most = Count(schema, "maxItems");
-        if (schema.TryGetProperty("prefixItems", out JsonElement prefix))
+        if (most < least)
         {
-            Pattern[] items = [.. prefix.EnumerateArray().Select(Value)];
-            bool exact = !schema.TryGetProperty("items", out JsonElement rest) || rest.ValueKind == JsonValueKind.False;
-            return exact && items.Length > 0 && least <= items.Length && (most ?? items.Length) >= items.Length
-                ? Pattern.Then([Pattern.Text("["), .. items.SelectMany((item, i) => i == 0 ? [item] : new[] { JsonPatterns.Comma, item }), Pattern.Text("]")])
-                : throw Pattern.Refuse("the JSON schema: prefixItems with other items is not supported");
+            throw Pattern.Refuse("the JSON schema: maxItems is below minItems");
+        }
+        if (schema.TryGetProperty("prefixItems", out JsonElement prefix) && prefix.GetArrayLength() > 0)
+        {
+            return Tuple(schema, [.. prefix.EnumerateArray().Select(Value)], least, most);
         }
         Pattern body = schema.TryGetProperty("items", out JsonElement described) ? Value(described) : JsonPatterns.Any(AnyDepth - 1);
-        return JsonPatterns.Array(body, least, most >= least || most is null ? most : throw Pattern.Refuse("the JSON schema: maxItems is below minItems"));
+        return JsonPatterns.Array(body, least, most);
+    }
+
+    // The first items one by one; further ones only where they are described or asked for.
+    private Pattern.Sequence Tuple(JsonElement schema, Pattern[] first, int least, int? most)
+    {
+        bool open = schema.TryGetProperty("items", out JsonElement described) ? described.ValueKind != JsonValueKind.False : least > first.Length;
+        if (least > first.Length && !open)
+        {
+            throw Pattern.Refuse("the JSON schema: minItems asks for more than prefixItems allows");
+        }
+        Pattern[] kept = first[..Math.Min(first.Length, most ?? first.Length)];
+        Pattern rest = open && !(most <= first.Length)
+            ? new Pattern.Repeat(
+                Pattern.Then(JsonPatterns.Comma, Additional(described.ValueKind == JsonValueKind.Undefined ? null : described)),
+                Math.Max(0, least - first.Length),
+                most - first.Length)
+            : Pattern.Empty;
+        return new Pattern.Sequence(
+            [Pattern.Text("["), .. kept.SelectMany((item, i) => i == 0 ? [item] : new[] { JsonPatterns.Comma, item }), rest, Pattern.Text("]")]);
     }
 
     private static Pattern Text(JsonElement schema)
@@ -214,31 +315,6 @@ internal sealed class JsonSchemaPattern
             return JsonPatterns.Quoted(JsonStringRegex.Build(known));
         }
         return most < least ? throw Pattern.Refuse("the JSON schema: maxLength is below minLength") : JsonPatterns.Text(least ?? 0, most);
-    }
-
-    private static Pattern Integer(JsonElement schema)
-    {
-        (bool negative, bool zero) = Signs(schema);
-        return JsonPatterns.Integer(negative, zero);
-    }
-
-    private static Pattern Number(JsonElement schema)
-    {
-        (bool negative, bool zero) = Signs(schema);
-        return zero ? JsonPatterns.Number(negative) : throw Pattern.Refuse("the JSON schema: exclusiveMinimum of a number is not supported");
-    }
-
-    private static (bool Negative, bool Zero) Signs(JsonElement schema)
-    {
-        double? least = schema.TryGetProperty("minimum", out JsonElement minimum) ? minimum.GetDouble() : null;
-        double? above = schema.TryGetProperty("exclusiveMinimum", out JsonElement exclusive) ? exclusive.GetDouble() : null;
-        return (least, above) switch
-        {
-            (null, null) => (true, true),
-            (0, null) => (false, true),
-            (1, null) or (null, 0) => (false, false),
-            _ => throw Pattern.Refuse("the JSON schema: of bounds only minimum 0 or 1 and exclusiveMinimum 0 are supported"),
-        };
     }
 
     private static int? Count(JsonElement schema, string keyword)
@@ -269,7 +345,7 @@ internal sealed class JsonSchemaPattern
     {
         foreach (JsonProperty property in schema.EnumerateObject())
         {
-            if (!Annotations.Contains(property.Name) && System.Array.IndexOf(keywords, property.Name) < 0)
+            if (!IsAnnotation(property.Name) && System.Array.IndexOf(keywords, property.Name) < 0)
             {
                 throw Pattern.Refuse($"the JSON schema: the keyword '{property.Name}' is not supported here");
             }

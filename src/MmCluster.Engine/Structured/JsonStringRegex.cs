@@ -6,9 +6,9 @@ internal static class JsonStringRegex
     /// <summary>Matches anywhere unless anchored, as JSON Schema has it.</summary>
     public static Pattern Build(string regex)
     {
-        (Pattern pattern, bool fromStart, bool toEnd) = RegexParser.Parse(regex);
         Pattern any = new Pattern.Repeat(JsonPatterns.StringCharacter, 0, null);
-        return Pattern.Then(fromStart ? Pattern.Empty : any, Escape(pattern), toEnd ? Pattern.Empty : any);
+        return Pattern.Either(RegexParser.ParseOptions(regex).Select(option => Pattern.Then(
+            option.FromStart ? Pattern.Empty : any, Escape(option.Pattern), option.ToEnd ? Pattern.Empty : any)));
     }
 
     /// <summary>The expression of a format, or null for one that is only a remark.</summary>

@@ -18,23 +18,36 @@ internal sealed class RegexParser
 
     private RegexParser(string text) => _text = text;
 
-    /// <summary>The expression as a tree; anchors only say whether text may stand around it.</summary>
+    /// <summary>What a text matches that the expression matches whole; anchors at its ends say nothing then.</summary>
     /// <exception cref="Models.MmException">InvalidArgument.</exception>
-    public static (Pattern Pattern, bool FromStart, bool ToEnd) Parse(string text)
+    public static Pattern Parse(string text) => Pattern.Either(ParseOptions(text).Select(option => option.Pattern));
+
+    /// <summary>The alternatives of an expression, and whether each is anchored at the start and at the end.</summary>
+    /// <exception cref="Models.MmException">InvalidArgument.</exception>
+    public static IReadOnlyList<(Pattern Pattern, bool FromStart, bool ToEnd)> ParseOptions(string text)
     {
         if (text.Length > MaxLength)
         {
             throw Pattern.Refuse($"the regular expression has {text.Length} characters; {MaxLength} are allowed");
         }
-        bool fromStart = text.StartsWith('^');
-        bool toEnd = text.EndsWith('$') && !EndsEscaped(text);
-        RegexParser parser = new(text[(fromStart ? 1 : 0)..(toEnd ? ^1 : ^0)]);
-        Pattern pattern = parser.ParseChoice();
-        return parser._at == parser._text.Length ? (pattern, fromStart, toEnd) : throw parser.Unknown();
+        RegexParser parser = new(text);
+        List<(Pattern, bool, bool)> options = [];
+        do
+        {
+            bool fromStart = parser.Skip('^');
+            Pattern pattern = parser.ParseSequence();
+            options.Add((pattern, fromStart, parser.Skip('$')));
+        }
+        while (parser.Skip('|'));
+        return parser._at == text.Length ? options : throw parser.Unknown();
     }
 
-    // Whether the last character is taken literally: an odd run of backslashes stands before it.
-    private static bool EndsEscaped(string text) => text[..^1].Reverse().TakeWhile(letter => letter == '\\').Count() % 2 == 1;
+    private bool Skip(char letter)
+    {
+        bool found = _at < _text.Length && _text[_at] == letter;
+        _at += found ? 1 : 0;
+        return found;
+    }
 
     private Pattern ParseChoice()
     {
@@ -43,9 +56,8 @@ internal sealed class RegexParser
             throw Pattern.Refuse("the regular expression nests too deep");
         }
         List<Pattern> options = [ParseSequence()];
-        while (_at < _text.Length && _text[_at] == '|')
+        while (Skip('|'))
         {
-            _at++;
             options.Add(ParseSequence());
         }
         _depth--;
@@ -55,7 +67,7 @@ internal sealed class RegexParser
     private Pattern.Sequence ParseSequence()
     {
         List<Pattern> parts = [];
-        while (_at < _text.Length && _text[_at] is not ('|' or ')'))
+        while (_at < _text.Length && _text[_at] is not ('|' or ')' or '$'))
         {
             parts.Add(ParseQuantified());
         }
@@ -72,7 +84,7 @@ internal sealed class RegexParser
                 '*' => (0, null),
                 '+' => (1, null),
                 '?' => (0, 1),
-                '{' => ParseCount(),
+                '{' when IsCount() => ParseCount(),
                 _ => null,
             };
             if (count is not { } known)
@@ -89,12 +101,21 @@ internal sealed class RegexParser
         return body;
     }
 
+    // A brace that opens no count stands for itself, as in Python and JavaScript.
+    private bool IsCount()
+    {
+        int close = _text.IndexOf('}', _at);
+        return close > _at + 1 && _text[(_at + 1)..close].All(letter => letter == ',' || char.IsAsciiDigit(letter)) && _text[(_at + 1)..close] != ",";
+    }
+
     // Leaves the position at the closing brace.
     private (int, int?) ParseCount()
     {
         int close = _text.IndexOf('}', _at);
         string[] bounds = close < 0 ? [] : _text[(_at + 1)..close].Split(',');
-        if (bounds.Length is 0 or > 2 || !TryCount(bounds[0], out int least))
+        int least = 0;
+        // Without a lower bound it is 0.
+        if (bounds.Length is 0 or > 2 || !(TryCount(bounds[0], out least) || (bounds.Length == 2 && bounds[0].Length == 0)))
         {
             throw Unknown();
         }
@@ -122,7 +143,8 @@ internal sealed class RegexParser
             case '\\':
                 _at++;
                 return new Pattern.Char(ParseEscape());
-            case '*' or '+' or '?' or '{' or ']' or '}' or '^' or '$' when letter is not (']' or '}'):
+            case '*' or '+' or '?' or '^':
+            case '{' when IsCount():
                 throw Unknown();
             default:
                 return new Pattern.Char(CharSet.Single(NextScalar()));
@@ -138,15 +160,23 @@ internal sealed class RegexParser
         }
         else if (_at < _text.Length && _text[_at] == '?')
         {
-            throw Unknown();
+            SkipName();
         }
         Pattern body = ParseChoice();
-        if (_at >= _text.Length)
+        if (_at < _text.Length && _text[_at] != ')')
         {
-            throw Pattern.Refuse("the regular expression: a group is not closed");
+            throw Unknown();
         }
-        _at++;
-        return body;
+        return Skip(')') ? body : throw Pattern.Refuse("the regular expression: a group is not closed");
+    }
+
+    // A group's name, as (?P<name>...) or (?<name>...), says nothing about the texts.
+    private void SkipName()
+    {
+        int start = _at + (_text.AsSpan(_at).StartsWith("?P") ? 2 : 1);
+        int end = _text.IndexOf('>', _at);
+        bool named = start < end - 1 && _text[start] == '<' && _text[(start + 1)..end].All(letter => char.IsLetterOrDigit(letter) || letter == '_');
+        _at = named ? end + 1 : throw Unknown();
     }
 
     private CharSet ParseClass()
