@@ -23,7 +23,7 @@ internal abstract class AnswerWriter(string id, string model, long created, bool
         json.WriteStartObject();
         json.WriteNumber("index", output.Choice);
         WriteDelta(json, output.Text, first);
-        WriteLogprobs(json, output.Logprobs);
+        WriteLogprobs(json, output.Choice, output.Logprobs);
         WriteFinish(json, output.Finish);
         if (returnTokenIds)
         {
@@ -58,7 +58,7 @@ internal abstract class AnswerWriter(string id, string model, long created, bool
             json.WriteStartObject();
             json.WriteNumber("index", choice.Index);
             WriteText(json, choice.Text.ToString());
-            WriteLogprobs(json, choice.Logprobs.Count > 0 ? choice.Logprobs : null);
+            WriteLogprobs(json, choice.Index, choice.Logprobs.Count > 0 ? choice.Logprobs : null);
             WriteFinish(json, choice.Finish);
             if (returnTokenIds)
             {
@@ -78,7 +78,7 @@ internal abstract class AnswerWriter(string id, string model, long created, bool
     protected abstract void WriteText(Utf8JsonWriter json, string text);
 
     /// <summary>Writes the property <c>logprobs</c>, null where none were asked for.</summary>
-    protected abstract void WriteLogprobs(Utf8JsonWriter json, IReadOnlyList<OutputLogprobs>? logprobs);
+    protected abstract void WriteLogprobs(Utf8JsonWriter json, int choice, IReadOnlyList<OutputLogprobs>? logprobs);
 
     /// <summary>A token as text of its own.</summary>
     protected string TokenText(int token) => tokenText(token);

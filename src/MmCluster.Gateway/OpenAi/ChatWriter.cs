@@ -32,7 +32,7 @@ internal sealed class ChatWriter(string id, string model, long created, bool ret
         json.WriteEndObject();
     }
 
-    protected override void WriteLogprobs(Utf8JsonWriter json, IReadOnlyList<OutputLogprobs>? logprobs)
+    protected override void WriteLogprobs(Utf8JsonWriter json, int choice, IReadOnlyList<OutputLogprobs>? logprobs)
     {
         if (logprobs is null)
         {

@@ -7,6 +7,9 @@ namespace MmCluster.Gateway.OpenAi;
 internal sealed class CompletionWriter(string id, string model, long created, bool returnTokenIds, Func<int, string> tokenText)
     : AnswerWriter(id, model, created, returnTokenIds, tokenText)
 {
+    // Where the next token of a choice begins, all tokens' texts before it put together: of a stream each event has its part.
+    private readonly Dictionary<int, int> _offsets = [];
+
     protected override string ChunkObject => "text_completion";
 
     protected override string WholeObject => "text_completion";
@@ -15,7 +18,7 @@ internal sealed class CompletionWriter(string id, string model, long created, bo
 
     protected override void WriteText(Utf8JsonWriter json, string text) => json.WriteString("text", text);
 
-    protected override void WriteLogprobs(Utf8JsonWriter json, IReadOnlyList<OutputLogprobs>? logprobs)
+    protected override void WriteLogprobs(Utf8JsonWriter json, int choice, IReadOnlyList<OutputLogprobs>? logprobs)
     {
         if (logprobs is null)
         {
@@ -39,13 +42,23 @@ internal sealed class CompletionWriter(string id, string model, long created, bo
         foreach (OutputLogprobs token in logprobs)
         {
             json.WriteStartObject();
-            // Two tokens may have one text (parts of a character): the likelier keeps the key.
-            foreach (TokenLogprob top in token.Top.DistinctBy(top => TokenText(top.Id)))
+            // The drawn token is among them, so that there may be one more than asked for. Two tokens may have one text (parts of a
+            // character): the likelier keeps the key.
+            foreach (TokenLogprob top in token.Top.Append(token.Chosen).DistinctBy(top => TokenText(top.Id)))
             {
                 json.WriteNumber(TokenText(top.Id), top.Logprob);
             }
             json.WriteEndObject();
         }
+        json.WriteEndArray();
+        json.WriteStartArray("text_offset");
+        int offset = _offsets.GetValueOrDefault(choice);
+        foreach (OutputLogprobs token in logprobs)
+        {
+            json.WriteNumberValue(offset);
+            offset += TokenText(token.Chosen.Id).Length;
+        }
+        _offsets[choice] = offset;
         json.WriteEndArray();
         json.WriteEndObject();
     }

@@ -51,7 +51,7 @@ internal abstract class GenerationEndpoint(BodyMemory memory, GatewayOptions opt
         IReadOnlyList<ModelInput> inputs = await ReadInputsAsync(fields, caller, http.RequestAborted);
         string id = RequestId(http);
         bool stream = fields.Bool("stream");
-        bool includeUsage = fields.Object("stream_options")?.Bool("include_usage") ?? false;
+        bool includeUsage = IncludeUsage(fields, stream);
         int priority = fields.Int("priority", int.MinValue, int.MaxValue) ?? 0;
         string salt = fields.String("cache_salt") ?? "";
         ModelRequest[] requests = [.. inputs.Select((input, index) => new ModelRequest
@@ -83,6 +83,13 @@ internal abstract class GenerationEndpoint(BodyMemory memory, GatewayOptions opt
             http.Abort();
         }
     }
+
+    private static bool IncludeUsage(FieldReader fields, bool stream) => fields.Object("stream_options") switch
+    {
+        null => false,
+        { } options when stream => options.Bool("include_usage"),
+        _ => throw FieldReader.Invalid("stream_options", "'stream_options' needs 'stream': true"),
+    };
 
     // A caller's own id is kept, so that its logs and ours can be joined.
     private string RequestId(HttpContext http)

@@ -11,11 +11,32 @@ internal static class SamplingReader
     private const int MaxLogprobs = 20;
     private const int MaxChoices = 128;
 
+    private static readonly string[] Unsupported = ["allowed_token_ids", "bad_words", "prompt_logprobs", "use_beam_search"];
+
     /// <summary>
     /// The parameters of <paramref name="fields"/> over the model's own <paramref name="defaults"/>; without a seed,
     /// <paramref name="drawSeed"/> gives one, so that a replay draws the same numbers.
     /// </summary>
-    public static SamplingParameters Read(FieldReader fields, SamplingParameters defaults, Func<ulong> drawSeed) => defaults with
+    public static SamplingParameters Read(FieldReader fields, SamplingParameters defaults, Func<ulong> drawSeed)
+    {
+        RefuseUnsupported(fields);
+        return Known(fields, defaults, drawSeed);
+    }
+
+    // Fields that nobody knows are ignored; these are known, and ignored they would give another answer than the one asked for.
+    private static void RefuseUnsupported(FieldReader fields)
+    {
+        foreach (string name in Unsupported)
+        {
+            if (fields.Field(name) is { } value && value.ValueKind != JsonValueKind.False
+                && !(value.ValueKind == JsonValueKind.Array && value.GetArrayLength() == 0))
+            {
+                throw FieldReader.Invalid(name, $"'{name}' is not supported");
+            }
+        }
+    }
+
+    private static SamplingParameters Known(FieldReader fields, SamplingParameters defaults, Func<ulong> drawSeed) => defaults with
     {
         Temperature = fields.Float("temperature", 0, 2) ?? defaults.Temperature,
         TopP = fields.Float("top_p", 0, 1, minExcluded: true) ?? defaults.TopP,
@@ -35,7 +56,7 @@ internal static class SamplingReader
         IncludeStop = fields.Bool("include_stop_str_in_output"),
         Logprobs = Logprobs(fields),
         SkipSpecialTokens = fields.Bool("skip_special_tokens", true),
-        Structure = Structure(fields),
+        Structure = StructureReader.Read(fields),
     };
 
     // Completions: an integer. Chats: logprobs is a switch and top_logprobs the count.
@@ -78,40 +99,4 @@ internal static class SamplingReader
         }
         return result;
     }
-
-    private static StructuredOutput? Structure(FieldReader fields)
-    {
-        // vLLM's names for the same thing, the present one and those before it.
-        if (fields.Object("structured_outputs") is { } structured)
-        {
-            return structured.String("regex") is { } regex ? new StructuredOutput.Regex(regex)
-                : structured.Field("json") is { } json ? Schema(json)
-                : throw FieldReader.Invalid("structured_outputs", "'structured_outputs' must have 'json' or 'regex'; its other forms are not supported");
-        }
-        if (fields.String("guided_regex") is { } pattern)
-        {
-            return new StructuredOutput.Regex(pattern);
-        }
-        if (fields.Field("guided_json") is { } guided)
-        {
-            return Schema(guided);
-        }
-        if (fields.Object("response_format") is not { } format)
-        {
-            return null;
-        }
-        return format.String("type") switch
-        {
-            "text" => null,
-            "json_object" => new StructuredOutput.JsonSchema("""{"type":"object"}"""),
-            "json_schema" => new StructuredOutput.JsonSchema(
-                (format.Object("json_schema") ?? throw format.Missing("json_schema")).Field("schema")?.GetRawText() ?? "{}"),
-            "regex" => new StructuredOutput.Regex(format.String("pattern") ?? throw format.Missing("pattern")),
-            var other => throw FieldReader.Invalid(
-                "response_format.type", $"'response_format.type' must be text, json_object, json_schema or regex, not '{other}'"),
-        };
-    }
-
-    private static StructuredOutput.JsonSchema Schema(JsonElement schema) =>
-        new(schema.ValueKind == JsonValueKind.String ? schema.GetString()! : schema.GetRawText());
 }

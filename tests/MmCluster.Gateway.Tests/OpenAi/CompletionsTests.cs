@@ -44,12 +44,35 @@ public sealed class CompletionsTests
     }
 
     [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Logprobs_tell_where_tokens_begin_and_hold_the_drawn_token(bool stream)
+    {
+        await using TestGateway gateway = await TestGateway.StartAsync(new EchoModel { AllAtOnce = true });
+        const string fields = """{"prompt":"a b c","logprobs":0,"bad_words":[]""";
+        JsonElement[] parts = stream
+            ? [.. (await gateway.StreamAsync("/v1/completions", fields + ""","stream":true}"""))[..^1].Select(text => JsonDocument.Parse(text).RootElement)]
+            : [(await gateway.PostAsync("/v1/completions", fields + "}")).Body];
+        JsonElement[] logprobs = [.. parts.Select(part => part.GetProperty("choices")[0].GetProperty("logprobs"))];
+        // Tokens are t0, t1, t2.
+        Assert.Equal([0, 2, 4], logprobs.SelectMany(part => part.GetProperty("text_offset").EnumerateArray()).Select(offset => offset.GetInt32()));
+        Assert.Equal(
+            ["""{"t0":0}""", """{"t1":-1}""", """{"t2":-2}"""],
+            logprobs.SelectMany(part => part.GetProperty("top_logprobs").EnumerateArray()).Select(top => top.GetRawText()));
+    }
+
+    [Theory]
     [InlineData("""{"response_format":{"type":"json_schema","json_schema":{"name":"n","schema":{"type":"integer"}}}}""", """{"type":"integer"}""", null)]
     [InlineData("""{"response_format":{"type":"regex","pattern":"a+"}}""", null, "a+")]
     [InlineData("""{"structured_outputs":{"json":{"type":"integer"}}}""", """{"type":"integer"}""", null)]
     [InlineData("""{"structured_outputs":{"regex":"a+"}}""", null, "a+")]
     [InlineData("""{"guided_json":{"type":"integer"}}""", """{"type":"integer"}""", null)]
     [InlineData("""{"guided_regex":"a+"}""", null, "a+")]
+    [InlineData("""{"response_format":{"type":"regex","regex":"a+"}}""", null, "a+")]
+    [InlineData("""{"structured_outputs":{"choice":["x+","é 1"]}}""", null, """x\+|é\ 1""")]
+    [InlineData("""{"structured_outputs":{"json_object":true}}""", """{"type":"object"}""", null)]
+    [InlineData("""{"guided_choice":["a","b"]}""", null, "a|b")]
+    [InlineData("""{"response_format":{"type":"json_object"}}""", """{"type":"object"}""", null)]
     [InlineData("""{"response_format":{"type":"text"}}""", null, null)]
     public async Task Structured_output_is_read_under_OpenAIs_and_vLLMs_names(string fields, string? schema, string? regex)
     {
@@ -87,7 +110,15 @@ public sealed class CompletionsTests
     [InlineData("""{}""", 400, "prompt")]
     [InlineData("""{"prompt":"a","n":0}""", 400, "n")]
     [InlineData("""{"prompt":"a","response_format":{"type":"xml"}}""", 400, "response_format.type")]
-    [InlineData("""{"prompt":"a","structured_outputs":{"choice":["x"]}}""", 400, "structured_outputs")]
+    [InlineData("""{"prompt":"a","response_format":{}}""", 400, "response_format.type")]
+    [InlineData("""{"prompt":"a","structured_outputs":{"choice":[]}}""", 400, "structured_outputs.choice")]
+    [InlineData("""{"prompt":"a","structured_outputs":{"choice":"x"}}""", 400, "structured_outputs.choice")]
+    [InlineData("""{"prompt":"a","structured_outputs":{"grammar":"x"}}""", 400, "grammar")]
+    [InlineData("""{"prompt":"a","structured_outputs":{}}""", 400, "structured_outputs")]
+    [InlineData("""{"prompt":"a","guided_grammar":"x"}""", 400, "guided_grammar")]
+    [InlineData("""{"prompt":"a","bad_words":["x"]}""", 400, "bad_words")]
+    [InlineData("""{"prompt":"a","allowed_token_ids":[1]}""", 400, "allowed_token_ids")]
+    [InlineData("""{"prompt":"a","stream_options":{"include_usage":true}}""", 400, "stream_options")]
     [InlineData("""{"prompt":"a","echo":true}""", 400, "echo")]
     [InlineData("""{"prompt":"a","suffix":"b"}""", 400, "suffix")]
     [InlineData("""{"prompt":"a","best_of":2}""", 400, "best_of")]
