@@ -63,6 +63,10 @@ internal sealed class EngineCore
     {
         EngineRequest source = request.Request;
         _requests.Add(source.Id, request);
+        if (source.Deadline is { } deadline)
+        {
+            _deadlines.Enqueue(request, deadline);
+        }
         int choices = source.Sampling.Choices;
         int lengthLimit = Math.Min(
             MaxLength, (int)Math.Min(int.MaxValue, (long)request.Layout.Tokens.Length + (source.Sampling.MaxTokens ?? int.MaxValue)));
@@ -88,10 +92,6 @@ internal sealed class EngineCore
             {
                 Scheduler.Enqueue(sequence);
             }
-        }
-        if (source.Deadline is { } deadline)
-        {
-            _deadlines.Enqueue(request, deadline);
         }
         WatchMedia(request);
     }
@@ -133,18 +133,7 @@ internal sealed class EngineCore
     }
 
     /// <summary>When the next deadline is due, or null.</summary>
-    public DateTimeOffset? NextDeadline()
-    {
-        while (_deadlines.TryPeek(out RequestState? request, out DateTimeOffset due))
-        {
-            if (request.Unfinished > 0)
-            {
-                return due;
-            }
-            _deadlines.Dequeue();
-        }
-        return null;
-    }
+    public DateTimeOffset? NextDeadline() => _deadlines.TryPeek(out _, out DateTimeOffset due) ? due : null;
 
     /// <summary>Ends the requests whose deadline has passed.</summary>
     public void ExpireDeadlines(StepOutputs outputs)
@@ -350,6 +339,11 @@ internal sealed class EngineCore
         if (--request.Unfinished == 0)
         {
             _requests.Remove(request.Request.Id);
+            if (request.Request.Deadline is not null)
+            {
+                // Now rather than when it is due, or its prompt and media would stay in memory until then.
+                _deadlines.Remove(request, out _, out _);
+            }
             Statistics.Count(sequence.Output.Finish);
             Ended?.Invoke(request.Request.Id);
         }

@@ -110,6 +110,23 @@ public sealed class EngineCoreTests
     }
 
     [Fact]
+    public void A_request_that_ended_waits_for_no_deadline()
+    {
+        using EngineDriver driver = new(Profile, Options);
+        driver.Submit(new EngineRequest
+        {
+            Id = "a",
+            Prompt = Requests.Of("", Requests.Prompt(10), 1).Prompt,
+            Sampling = new() { MaxTokens = 2 },
+            Deadline = driver.Time.GetUtcNow() + TimeSpan.FromHours(1),
+        });
+        Assert.NotNull(driver.Core.NextDeadline());
+        driver.RunToEnd();
+        Assert.Equal(FinishReason.Length, driver.Results[("a", 0)].Finish);
+        Assert.Null(driver.Core.NextDeadline());
+    }
+
+    [Fact]
     public void A_deadline_ends_a_request_at_its_time()
     {
         using EngineDriver driver = new(Profile, Options);
