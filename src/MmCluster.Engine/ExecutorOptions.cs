@@ -55,4 +55,11 @@ public sealed record ExecutorOptions
         GpuMemoryUtilization = GpuMemoryUtilization * held / layers,
         GpuMemoryBytes = GpuMemoryBytes is { } most ? (long)((Int128)most * held / layers) : null,
     };
+
+    /// <summary>The part of these sizes for one of <paramref name="ranks"/> that split each layer; a GPU of its own gives as much of itself as to one rank alone.</summary>
+    public ExecutorOptions ForRank(int ranks) => this with
+    {
+        KvCacheBytes = KvCacheBytes / ranks,
+        ProcessMemoryShare = ProcessMemoryShare / ranks,
+    };
 }

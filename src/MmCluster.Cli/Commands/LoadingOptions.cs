@@ -28,9 +28,12 @@ internal sealed class LoadingOptions(string dtype = "bf16")
     private readonly Option<int> _shards = NumberOptions.Positive(
         "--pipeline-parallel-size", 1, "Pipeline shards that the language model's layers are split over, threads of this process.");
 
+    private readonly Option<int> _ranks = NumberOptions.Positive(
+        "--tensor-parallel-size", 1, "Ranks that every layer of the language model is split over: GPUs from --device on, over NCCL; threads on a processor.");
+
     public void AddTo(Command command)
     {
-        foreach (Option option in (Option[])[_dtype, _format, _threads, _device, _kvBytes, _kvDType, _gpuShare, _eager, _deterministic, _shards])
+        foreach (Option option in (Option[])[_dtype, _format, _threads, _device, _kvBytes, _kvDType, _gpuShare, _eager, _deterministic, _shards, _ranks])
         {
             command.Add(option);
         }
@@ -44,6 +47,9 @@ internal sealed class LoadingOptions(string dtype = "bf16")
 
     /// <summary>Pipeline shards of the language model.</summary>
     public int PipelineShards(ParseResult parsed) => parsed.GetValue(_shards);
+
+    /// <summary>Tensor-parallel ranks of the language model.</summary>
+    public int TensorRanks(ParseResult parsed) => parsed.GetValue(_ranks);
 
     /// <summary>Sets the size of the compute pool.</summary>
     public void ApplyThreads(ParseResult parsed) => Device.Cpu.Threads = parsed.GetValue(_threads);

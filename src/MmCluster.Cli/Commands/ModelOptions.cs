@@ -68,5 +68,6 @@ internal sealed class ModelOptions(string dtype = "bf16")
         Encoders = parsed.GetValue(_encoderCache) is { } bytes ? new EncoderOptions { CacheBytes = bytes } : new EncoderOptions(),
         Executor = _loading.Executor(parsed),
         PipelineShards = _loading.PipelineShards(parsed),
+        TensorRanks = _loading.TensorRanks(parsed),
     });
 }

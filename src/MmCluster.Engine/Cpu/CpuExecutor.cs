@@ -1,3 +1,4 @@
+using MmCluster.Engine.TensorParallel;
 using MmCluster.Models.Backbones;
 
 namespace MmCluster.Engine.Cpu;
@@ -6,7 +7,7 @@ namespace MmCluster.Engine.Cpu;
 /// Runs steps of one whole backbone on the processor: a <see cref="CpuShard"/> that has all layers. Outputs are bit-equal alone, batched, chunked, preempted, from a
 /// cached prefix and after replay.
 /// </summary>
-public sealed class CpuExecutor : IModelExecutor
+public sealed class CpuExecutor : IRankExecutor
 {
     private readonly CpuShard _shard;
 
@@ -52,6 +53,9 @@ public sealed class CpuExecutor : IModelExecutor
             result.Step = plan.Step;
         }
     }
+
+    /// <inheritdoc/>
+    void IRankExecutor.Reset() => _shard.Reset();
 
     /// <inheritdoc/>
     public void Dispose() => _shard.Dispose();

@@ -1,3 +1,4 @@
+using MmCluster.Engine.TensorParallel;
 using MmCluster.Models;
 using MmCluster.Models.Backbones;
 using MmCluster.Tensors;
@@ -8,7 +9,7 @@ namespace MmCluster.Engine.Cuda;
 /// <summary>
 /// Runs steps of one whole backbone on a GPU. One step stays queued behind the one that runs: its tokens go from the sampler to the next embedding without the host.
 /// </summary>
-public sealed class CudaExecutor : IModelExecutor
+public sealed class CudaExecutor : IRankExecutor
 {
     // The step that runs and the one queued behind it.
     private const int Depth = 2;
@@ -58,6 +59,16 @@ public sealed class CudaExecutor : IModelExecutor
         catch (Exception error)
         {
             throw Recover(error);
+        }
+    }
+
+    /// <inheritdoc/>
+    void IRankExecutor.Reset()
+    {
+        if (_lost is null)
+        {
+            using CudaContext.StreamScope current = _stage.Context.Use(_stage.Stream);
+            _ = Recover(new InvalidOperationException("another rank has failed"));
         }
     }
 

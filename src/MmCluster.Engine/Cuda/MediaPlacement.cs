@@ -40,7 +40,7 @@ internal readonly ref struct MediaPlacement(in StepPlan plan, CpuSlot?[] slots, 
         {
             return false;
         }
-        if (!features.Device.IsCpu)
+        if (features.Device == rows.Device) // copies from elsewhere are done when they return
         {
             stream.Context.Allocator.RecordUse(features, stream);
         }

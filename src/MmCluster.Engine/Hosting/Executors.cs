@@ -1,6 +1,7 @@
 using MmCluster.Engine.Cpu;
 using MmCluster.Engine.Cuda;
 using MmCluster.Engine.Pipeline;
+using MmCluster.Engine.TensorParallel;
 using MmCluster.Models.Backbones;
 using MmCluster.Tensors;
 
@@ -18,6 +19,19 @@ public static class Executors
         "cuda" => new CudaExecutor(backbone, device, options),
         _ => throw new NotSupportedException($"there is no executor for {device}; known: cpu, cuda"),
     };
+
+    /// <summary>
+    /// An executor over the ranks of a tensor-parallel group: <paramref name="backbones"/>[i] has the part of rank i, on <paramref name="devices"/>[i]. Backbones and
+    /// group stay the caller's and must outlive it.
+    /// </summary>
+    /// <param name="groups">The group's ends.</param>
+    /// <param name="backbones">A backbone a rank.</param>
+    /// <param name="devices">A device a rank.</param>
+    /// <param name="options">The sizes of one rank.</param>
+    /// <exception cref="ArgumentException">A backbone lacks layers, or the options leave no room for one sequence.</exception>
+    public static IModelExecutor CreateRanks(
+        IReadOnlyList<ProcessGroup> groups, IReadOnlyList<IBackbone> backbones, IReadOnlyList<Device> devices, ExecutorOptions options) =>
+        new TensorParallelExecutor(groups, rank => (IRankExecutor)Create(backbones[rank], devices[rank], options));
 
     /// <summary>A pipeline shard over the layers of <paramref name="backbone"/>, whose weights are on <paramref name="device"/>; it stays the caller's and must outlive it.</summary>
     /// <exception cref="ArgumentException">The network cannot be cut, or the options leave no room for one block.</exception>

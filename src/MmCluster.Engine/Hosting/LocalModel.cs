@@ -13,16 +13,16 @@ namespace MmCluster.Engine.Hosting;
 /// </summary>
 public sealed class LocalModel : IAsyncDisposable
 {
-    private readonly LoadedModel _model;
     private readonly LocalBackbone _backbone;
     private readonly Engine _engine;
     private readonly EngineHost _host;
     private readonly ModelPrompts _prompts;
     private readonly MediaIntake[] _intakes;
 
-    private LocalModel(LoadedModel model, LocalBackbone backbone, Tokenizer? tokenizer, LocalModelOptions options)
+    private LocalModel(LocalBackbone backbone, Tokenizer? tokenizer, LocalModelOptions options)
     {
-        (_model, _backbone) = (model, backbone);
+        _backbone = backbone;
+        LoadedModel model = backbone.Model;
         _prompts = new ModelPrompts(model.Folder, model.Card, tokenizer, model.SpecialTokens, options.Time);
         _intakes = [.. model.Paths.Select(path => new MediaIntake(model, path, options.Encoders, options.Load.Device))];
         EngineOptions engine = options.Engine with
@@ -30,7 +30,7 @@ public sealed class LocalModel : IAsyncDisposable
             EosTokenIds = _prompts.Eos,
             Vocabulary = tokenizer is null ? null : new TokenizerVocabulary(tokenizer),
         };
-        IModelExecutor executor = backbone.CreateExecutor(options.Load.Device, options.Executor with
+        IModelExecutor executor = backbone.CreateExecutor(options.Executor with
         {
             MaxSlots = engine.MaxNumSeqs,
             MaxBatchedTokens = engine.MaxNumBatchedTokens,
@@ -38,17 +38,17 @@ public sealed class LocalModel : IAsyncDisposable
         });
         _engine = new Engine(executor, engine, options.Time);
         _host = new EngineHost(_engine);
-        DeviceLost = options.Load.Device.Lost;
+        DeviceLost = backbone.Lost;
     }
 
-    /// <summary>Completes with the reason when its GPU is of no more use to this process, which has to be restarted then.</summary>
+    /// <summary>Completes with the reason when a GPU of its is of no more use to this process, which has to be restarted then.</summary>
     public Task<Exception> DeviceLost { get; }
 
     /// <summary>The model's topology.</summary>
-    public ModelCard Card => _model.Card;
+    public ModelCard Card => _backbone.Model.Card;
 
     /// <summary>Its folder.</summary>
-    public string Folder => _model.Folder;
+    public string Folder => _backbone.Model.Folder;
 
     /// <summary>Its tokenizer; null when the folder has none, and prompts are token ids then.</summary>
     public Tokenizer? Tokenizer => _prompts.Tokenizer;
@@ -81,17 +81,14 @@ public sealed class LocalModel : IAsyncDisposable
     /// <exception cref="NotSupportedException">An architecture, format or medium that is not known.</exception>
     public static LocalModel Load(string folder, LocalModelOptions options)
     {
-        LoadedModel model = LoadedModel.Load(folder, options.Load with { Shard = LocalBackbone.FirstOf(options.PipelineShards) }, options.Card);
-        LocalBackbone? backbone = null;
+        LocalBackbone backbone = LocalBackbone.Load(folder, options.Load, new BackboneSplit(options.PipelineShards, options.TensorRanks), options.Card);
         try
         {
-            backbone = LocalBackbone.Complete(model, options.Load, options.PipelineShards);
-            return new LocalModel(model, backbone, TokenizerOf(model, options.Load), options);
+            return new LocalModel(backbone, TokenizerOf(backbone.Model, options.Load), options);
         }
         catch
         {
-            backbone?.Dispose();
-            model.Dispose();
+            backbone.Dispose();
             throw;
         }
     }
@@ -101,7 +98,7 @@ public sealed class LocalModel : IAsyncDisposable
     {
         ModelRequest request = new()
         {
-            Input = new ModelInput.Tokens(new[] { _model.SpecialTokens.Bos is { } bos && bos < VocabularySize ? bos : 0 }),
+            Input = new ModelInput.Tokens(new[] { _backbone.Model.SpecialTokens.Bos is { } bos && bos < VocabularySize ? bos : 0 }),
             Sampling = new SamplingParameters { MaxTokens = 1, Temperature = 0 },
         };
         await foreach (SequenceOutput output in GenerateAsync(request, cancellationToken))
@@ -159,7 +156,6 @@ public sealed class LocalModel : IAsyncDisposable
             await intake.DisposeAsync();
         }
         _backbone.Dispose();
-        _model.Dispose();
     }
 
     private EngineRequest Prepare(ModelRequest request, List<EncoderLease> leases)
@@ -169,7 +165,7 @@ public sealed class LocalModel : IAsyncDisposable
         {
             Id = request.Id,
             Prompt = _prompts.Pieces(request.Input, (place, item) => Open(place, item, salt, leases)),
-            DecoderPrompt = _engine.Model.Kind == DecoderKind.EncoderDecoder ? new[] { _model.SpecialTokens.DecoderStart ?? 0 } : default,
+            DecoderPrompt = _engine.Model.Kind == DecoderKind.EncoderDecoder ? new[] { _backbone.Model.SpecialTokens.DecoderStart ?? 0 } : default,
             Sampling = _prompts.Sampling(request),
             Tenant = request.Tenant,
             CacheSalt = request.CacheSalt,

@@ -25,6 +25,12 @@ public sealed record LocalModelOptions
     /// </summary>
     public int PipelineShards { get; init; } = 1;
 
+    /// <summary>
+    /// Tensor-parallel ranks that every layer of the backbone is split over, threads of this process with a GPU each; 1, the default, keeps layers whole. The sizes of
+    /// <see cref="Executor"/> are all ranks' together, but its share of a GPU each rank's.
+    /// </summary>
+    public int TensorRanks { get; init; } = 1;
+
     /// <summary>Batching and caching of encoders.</summary>
     public EncoderOptions Encoders { get; init; } = new();
 

@@ -21,7 +21,9 @@ internal sealed class HeadWeights
     {
         bool shared = tied && (head.Find("weight") is not { } own || (embedding.Find("weight") is { } table && own.HasSameBytes(table)));
         bool isLast = shard.End == layers;
-        Linear? rows = shard.First == 0 || (isLast && shared) ? new Linear(embedding, width, vocabulary, bias: false) : null;
+        // Over several ranks the embedding is whole on each, and of the head each has its own rows.
+        bool together = shared && embedding.Options.Group is null;
+        Linear? rows = shard.First == 0 || (isLast && together) ? new Linear(embedding, width, vocabulary, bias: false) : null;
         if (rows is null)
         {
             embedding.LeaveOut();
@@ -31,7 +33,7 @@ internal sealed class HeadWeights
             head.LeaveOut();
         }
         Embedding = shard.First == 0 ? new TokenEmbedding(rows!) : null;
-        Head = !isLast ? null : shared ? rows : new Linear(head, width, vocabulary, bias: false);
+        Head = !isLast ? null : together ? rows : new ParallelHead(shared ? embedding : head, width, vocabulary);
     }
 
     /// <summary>On the first shard.</summary>

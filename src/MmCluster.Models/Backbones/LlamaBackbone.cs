@@ -37,7 +37,7 @@ public sealed class LlamaBackbone : IBackbone
         }
         _head = head.Head;
         Spec = new BackboneSpec(config.VocabularySize, config.HiddenSize, config.HiddenSize, config.HiddenSize, config.LayerCount,
-            config.KvHeads, config.HeadDim, config.MaxLength)
+            _layers[0].KvHeads, config.HeadDim, config.MaxLength)
         {
             ActivationType = weights.Options.ActivationType,
             FirstLayer = shard.First,
@@ -81,20 +81,23 @@ internal sealed class LlamaLayer(LlamaConfig config, RopeTable rope, WeightSourc
 {
     private readonly AttentionOptions _attention = new() { Window = window };
     private readonly RmsNorm _inputNorm = new(weights["input_layernorm"], config.HiddenSize, config.NormEpsilon);
-    private readonly Linear _qkv = Linear.Joined(weights["self_attn"], ["q_proj", "k_proj", "v_proj"], config.HiddenSize,
-        [config.Heads * config.HeadDim, config.KvHeads * config.HeadDim, config.KvHeads * config.HeadDim], config.QkvBias);
-    private readonly Linear _output = new(weights["self_attn"]["o_proj"], config.Heads * config.HeadDim, config.HiddenSize, config.OutputBias);
+    private readonly QkvParallelLinear _qkv = QkvParallelLinear.Joined(weights["self_attn"], ["q_proj", "k_proj", "v_proj"], config.HiddenSize,
+        config.Heads, config.KvHeads, config.HeadDim, config.QkvBias);
+    private readonly RowParallelLinear _output = new(weights["self_attn"]["o_proj"], config.Heads * config.HeadDim, config.HiddenSize, config.OutputBias);
     private readonly RmsNorm _postNorm = new(weights["post_attention_layernorm"], config.HiddenSize, config.NormEpsilon);
-    private readonly Linear _gateUp = Linear.Joined(weights["mlp"], ["gate_proj", "up_proj"], config.HiddenSize,
+    private readonly ColumnParallelLinear _gateUp = ColumnParallelLinear.Joined(weights["mlp"], ["gate_proj", "up_proj"], config.HiddenSize,
         [config.IntermediateSize, config.IntermediateSize], config.MlpBias);
-    private readonly Linear _down = new(weights["mlp"]["down_proj"], config.IntermediateSize, config.HiddenSize, config.MlpBias);
+    private readonly RowParallelLinear _down = new(weights["mlp"]["down_proj"], config.IntermediateSize, config.HiddenSize, config.MlpBias);
+
+    /// <summary>Key and value heads held here.</summary>
+    public int KvHeads => _qkv.KvHeads;
 
     /// <summary>Adds the layer's two branches to <paramref name="residual"/> [T, hidden] in place.</summary>
     public void Forward(Tensor residual, PagedBatch batch, PagedKv kv)
     {
         using var scope = new TensorScope();
         Tensor qkv = _qkv.Forward(residual, _inputNorm);
-        _output.AddTo(residual, Ops.RopePagedAttention(qkv, config.Heads, rope, kv, batch, _attention));
+        _output.AddTo(residual, Ops.RopePagedAttention(qkv, _qkv.Heads, rope, kv, batch, _attention));
         _down.AddTo(residual, _gateUp.ForwardGated(residual, _postNorm, config.Activation));
     }
 }

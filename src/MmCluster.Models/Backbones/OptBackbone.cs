@@ -51,7 +51,7 @@ public sealed class OptBackbone : IBackbone
             decoder["project_out"].LeaveOut();
         }
         Spec = new BackboneSpec(config.VocabularySize, config.EmbeddingSize, config.HiddenSize, config.EmbeddingSize, config.LayerCount,
-            config.Heads, config.HiddenSize / config.Heads, config.MaxLength)
+            _layers[0].KvHeads, config.HiddenSize / config.Heads, config.MaxLength)
         {
             ActivationType = weights.Options.ActivationType,
             FirstLayer = shard.First,
@@ -112,13 +112,16 @@ internal sealed class OptLayer(OptConfig config, WeightSource weights)
 {
     public const float Epsilon = 1e-5f; // LayerNorm's default; the configuration has none
 
-    private readonly Linear _qkv = Linear.Joined(weights["self_attn"], ["q_proj", "k_proj", "v_proj"], config.HiddenSize,
-        [config.HiddenSize, config.HiddenSize, config.HiddenSize], config.Bias);
-    private readonly Linear _out = new(weights["self_attn"]["out_proj"], config.HiddenSize, config.HiddenSize, config.Bias);
+    private readonly QkvParallelLinear _qkv = QkvParallelLinear.Joined(weights["self_attn"], ["q_proj", "k_proj", "v_proj"], config.HiddenSize,
+        config.Heads, config.Heads, config.HiddenSize / config.Heads, config.Bias);
+    private readonly RowParallelLinear _out = new(weights["self_attn"]["out_proj"], config.HiddenSize, config.HiddenSize, config.Bias);
     private readonly LayerNorm _attentionNorm = new(weights["self_attn_layer_norm"], config.HiddenSize, Epsilon, config.AffineNorms);
-    private readonly Linear _fc1 = new(weights["fc1"], config.HiddenSize, config.IntermediateSize, config.Bias);
-    private readonly Linear _fc2 = new(weights["fc2"], config.IntermediateSize, config.HiddenSize, config.Bias);
+    private readonly ColumnParallelLinear _fc1 = new(weights["fc1"], config.HiddenSize, config.IntermediateSize, config.Bias);
+    private readonly RowParallelLinear _fc2 = new(weights["fc2"], config.IntermediateSize, config.HiddenSize, config.Bias);
     private readonly LayerNorm _finalNorm = new(weights["final_layer_norm"], config.HiddenSize, Epsilon, config.AffineNorms);
+
+    /// <summary>Key and value heads held here.</summary>
+    public int KvHeads => _qkv.KvHeads;
 
     /// <summary>[T, hidden] to the same shape.</summary>
     public Tensor Forward(Tensor x, PagedBatch batch, PagedKv kv)
@@ -136,7 +139,7 @@ internal sealed class OptLayer(OptConfig config, WeightSource weights)
 
     private Tensor Attend(Tensor x, PagedBatch batch, PagedKv kv)
     {
-        return _out.Forward(Ops.RopePagedAttention(_qkv.Forward(x), config.Heads, rope: null, kv, batch, new AttentionOptions()));
+        return _out.Forward(Ops.RopePagedAttention(_qkv.Forward(x), _qkv.Heads, rope: null, kv, batch, new AttentionOptions()));
     }
 
     private Tensor Mix(Tensor x) => _fc2.Forward(_fc1.Forward(x, config.Activation));

@@ -19,7 +19,7 @@ internal sealed class RelativeBias
     {
         _maxDistance = maxDistance;
         _bidirectional = bidirectional;
-        weights.Declare(["weight"], [[buckets, heads]], stored =>
+        weights.Declare(["weight"], [[buckets, heads]], parts: null, stored =>
         {
             float[] values = new float[buckets * heads];
             stored[0].Read(0, values);

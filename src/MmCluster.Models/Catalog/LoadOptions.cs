@@ -26,6 +26,9 @@ public sealed record LoadOptions
     /// <summary>Layers of the backbone that are loaded: a pipeline shard.</summary>
     public LayerRange Shard { get; init; } = LayerRange.All;
 
+    /// <summary>The ranks that the backbone's layers are split over, and which of them is loaded; null loads them whole.</summary>
+    public ProcessGroup? Group { get; init; }
+
     /// <summary>Longest sequence that will be served, or null for the network's own: position tables are made to it.</summary>
     public int? MaxModelLength { get; init; }
 
@@ -40,6 +43,7 @@ public sealed record LoadOptions
     internal WeightOptions For(ComponentKind kind) => new()
     {
         Device = Device,
+        Group = kind == ComponentKind.Backbone ? Group : null,
         Matrices = kind == ComponentKind.Backbone ? Backbone : Encoders ?? (Backbone == DType.F32 ? DType.F32 : DType.BF16),
     };
 }

@@ -119,6 +119,11 @@ public sealed class LoadedModel : IDisposable
             WeightSource weights = groups[component.Weights ?? ""].Source(component, options);
             ModelConfig config = options.MaxModelLength is { } longest ? ConfigOf(component).With(LlamaConfig.MaxModelLength, longest) : ConfigOf(component);
             Backbone = Networks.Backbone(component.Network, Card.File)(config, weights, options.Shard);
+            if (options.Group is { Size: > 1 and int ranks } && !weights.IsSplit)
+            {
+                throw new NotSupportedException(
+                    $"{Card.File}: network '{component.Network}' cannot be split over {ranks} ranks: its layers declare no tensor-parallel split; run it with a size of 1");
+            }
         }
         foreach (ComponentCard component in chosen.Where(component => component.Kind == ComponentKind.Encoder))
         {

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using MmCluster.Tensors;
 
 namespace MmCluster.Models.Checkpoints;
@@ -18,6 +19,14 @@ public sealed class StoredTensor
         _offset = offset;
     }
 
+    private StoredTensor(StoredTensor whole, TensorPart part)
+    {
+        (Key, Type, Made, _file, Whole, Part) = (whole.Key, whole.Type, whole.Made, whole._file, whole, part);
+        Shape = [.. whole.Shape.Select((size, axis) => axis == part.Axis ? part.Length : size)];
+        Strides = whole.Strides;
+        _offset = whole._offset + (part.Start * Strides[part.Axis] * Type.Size());
+    }
+
     private StoredTensor(string key, long[] shape, DummyValues made)
     {
         Key = key;
@@ -30,7 +39,13 @@ public sealed class StoredTensor
     /// <summary>A tensor that no file holds, with made-up values.</summary>
     internal static StoredTensor Dummy(string key, long[] shape, ulong seed) => new(key, shape, DummyValues.For(key, shape, seed));
 
-    /// <summary>How its values are made, when no file holds them.</summary>
+    /// <summary>What it is a part of, where it is one.</summary>
+    internal StoredTensor? Whole { get; }
+
+    /// <summary>Which part of <see cref="Whole"/> it is.</summary>
+    internal TensorPart Part { get; }
+
+    /// <summary>How its values are made, when no file holds them; those of <see cref="Whole"/> where there is one.</summary>
     internal DummyValues? Made { get; }
 
     /// <summary>The name in the file.</summary>
@@ -96,6 +111,9 @@ public sealed class StoredTensor
         return count;
     }
 
+    /// <summary>Indices [Start, Start + Length) of an axis, without reading anything (PyTorch's narrow).</summary>
+    internal StoredTensor Narrow(TensorPart part) => new(this, part);
+
     /// <summary>The address of element 0, of a tensor in a file.</summary>
     internal unsafe byte* Pointer => (_file ?? throw new InvalidOperationException($"'{Key}' lies in no file")).Pointer(_offset);
 
@@ -130,6 +148,12 @@ public sealed class StoredTensor
     /// <summary>Reads elements [first, first + target.Length), counted row-major, as F32.</summary>
     internal unsafe void Read(long first, Span<float> target)
     {
+        if (Made is not null && Whole is not null)
+        {
+            Debug.Assert(Part.Axis == 0, "made-up values are read by whole rows");
+            Whole.Read((Part.Start * Strides[0]) + first, target);
+            return;
+        }
         if (Made is { } made)
         {
             using Tensor values = made.Make([checked((int)ElementCount)], DType.F32, Device.Cpu);
@@ -206,4 +230,14 @@ public sealed class StoredTensor
             };
         }
     }
+}
+
+/// <summary>Indices [Start, Start + Length) of an axis of a tensor: what one rank loads of it.</summary>
+internal readonly record struct TensorPart(int Axis, long Start, long Length)
+{
+    /// <summary>Some rows of a matrix, or elements of a vector.</summary>
+    public static TensorPart Rows(long start, long length) => new(0, start, length);
+
+    /// <summary>Some columns of a matrix.</summary>
+    public static TensorPart Columns(long start, long length) => new(1, start, length);
 }

@@ -45,9 +45,12 @@ public sealed class WeightLoader
     /// <summary>Lets what begins with <paramref name="prefix"/> stay unread: another shard or another part of the model loads it.</summary>
     public void LeaveOut(string prefix) => _leftOut.Add(prefix);
 
+    /// <summary>Whether a layer was declared that can be split over ranks.</summary>
+    internal bool IsSplit { get; set; }
+
     internal StoredTensor? Find(string name) => _tensors.GetValueOrDefault(name);
 
-    internal void Declare(string[] names, long[][] shapes, Action<StoredTensor[]> fill)
+    internal void Declare(string[] names, long[][] shapes, TensorPart[]? parts, Action<StoredTensor[]> fill)
     {
         if (_checkpoint.DummySeed is { } seed)
         {
@@ -56,7 +59,7 @@ public sealed class WeightLoader
                 _tensors.TryAdd(name, StoredTensor.Dummy(name, shape, seed));
             }
         }
-        _declared.Add(new Declaration(names, shapes, fill));
+        _declared.Add(new Declaration(names, shapes, parts, fill));
     }
 
     /// <summary>Checks everything declared, then reads it. Call it outside any tensor scope: the tensors live as long as the network.</summary>
@@ -75,12 +78,13 @@ public sealed class WeightLoader
         {
             foreach (Declaration declaration in loader._declared)
             {
-                StoredTensor[] tensors = [.. declaration.Names.Select(name => loader._tensors[name])];
+                StoredTensor[] tensors = [.. declaration.Names.Select((name, i) => declaration.Parts is { } parts ? loader._tensors[name].Narrow(parts[i]) : loader._tensors[name])];
                 declaration.Fill(tensors);
                 foreach (StoredTensor tensor in tensors)
                 {
                     bytes += tensor.Made is null ? tensor.Bytes : 0;
-                    tensor.Release(0, tensor.ElementCount);
+                    StoredTensor read = tensor.Whole ?? tensor; // columns of it lie on pages of others
+                    read.Release(0, read.ElementCount);
                 }
             }
             loader._declared.Clear();
@@ -136,5 +140,5 @@ public sealed class WeightLoader
         }
     }
 
-    private readonly record struct Declaration(string[] Names, long[][] Shapes, Action<StoredTensor[]> Fill);
+    private readonly record struct Declaration(string[] Names, long[][] Shapes, TensorPart[]? Parts, Action<StoredTensor[]> Fill);
 }

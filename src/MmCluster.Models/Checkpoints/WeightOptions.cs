@@ -11,6 +11,9 @@ public sealed record WeightOptions
     /// <summary>Where they are.</summary>
     public Device Device { get; init; } = Device.Cpu;
 
+    /// <summary>The ranks that parallel layers are split over, and which of them this is; null keeps every layer whole.</summary>
+    public ProcessGroup? Group { get; init; }
+
     /// <summary>The type of rows between layers: F32 on the processor, the matrices' on a GPU, BF16 where those are no floats.</summary>
     public DType ActivationType => Device.IsCpu ? DType.F32 : Matrices.IsFloat() ? Matrices : DType.BF16;
 }

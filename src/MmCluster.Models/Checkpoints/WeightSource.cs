@@ -1,4 +1,5 @@
 using MmCluster.Models.Layers;
+using MmCluster.Tensors;
 
 namespace MmCluster.Models.Checkpoints;
 
@@ -33,6 +34,19 @@ public readonly struct WeightSource
     /// <summary>Whether the checkpoint has this tensor.</summary>
     public bool Has(string name) => _loader.Find(Join(name)) is not null;
 
+    /// <summary>The ranks to split a layer over, null where there is one rank; asking declares that the network's layers can be split.</summary>
+    internal ProcessGroup? SplitOver()
+    {
+        _loader.IsSplit = true;
+        return Options.Group;
+    }
+
+    /// <summary>Whether a layer of what is loaded together can be split over ranks.</summary>
+    internal bool IsSplit => _loader.IsSplit;
+
+    /// <summary>Lets a tensor stay unread.</summary>
+    internal void LeaveOut(string name) => _loader.LeaveOut(Join(name));
+
     /// <summary>Lets everything below this place stay unread.</summary>
     public void LeaveOut() => _loader.LeaveOut(Path.Length == 0 ? "" : Path + ".");
 
@@ -47,8 +61,12 @@ public readonly struct WeightSource
     internal StoredTensor? Find(string name) => _loader.Find(Join(name));
 
     /// <summary>Declares tensors that are loaded as one; names start here.</summary>
-    internal void Declare(string[] names, long[][] shapes, Action<StoredTensor[]> fill) =>
-        _loader.Declare([.. names.Select(Join)], shapes, fill);
+    /// <param name="names">Their names.</param>
+    /// <param name="shapes">Their shapes in the checkpoint.</param>
+    /// <param name="parts">What of each is loaded; null loads all of them whole.</param>
+    /// <param name="fill">Gets what is to be loaded.</param>
+    internal void Declare(string[] names, long[][] shapes, TensorPart[]? parts, Action<StoredTensor[]> fill) =>
+        _loader.Declare([.. names.Select(Join)], shapes, parts, fill);
 
     private string Join(string name) => Path.Length == 0 ? name : $"{Path}.{name}";
 }

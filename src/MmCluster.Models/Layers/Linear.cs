@@ -4,8 +4,8 @@ using MmCluster.Tensors;
 
 namespace MmCluster.Models.Layers;
 
-/// <summary>x W^T + b with packed weights; several matrices over the same input may be joined into one product.</summary>
-internal sealed class Linear
+/// <summary>x W^T + b with packed weights; several matrices over the same input may be joined into one product. What is derived has a part of it a rank.</summary>
+internal class Linear
 {
     private readonly Parameter? _bias;
     private LinearWeight? _weight;
@@ -16,16 +16,24 @@ internal sealed class Linear
     {
     }
 
-    private Linear(WeightSource weights, string[] names, int inputs, int[] outputs, string[]? biases)
+    /// <summary>Declares matrices [outputs[i], inputs] that are joined, and their biases.</summary>
+    /// <param name="weights">Where they are.</param>
+    /// <param name="names">Names of the matrices.</param>
+    /// <param name="inputs">Columns of each.</param>
+    /// <param name="outputs">Rows of each.</param>
+    /// <param name="biases">Names of the biases, or null.</param>
+    /// <param name="parts">What of each matrix is loaded; null loads them whole. Biases go with rows.</param>
+    protected Linear(WeightSource weights, string[] names, int inputs, int[] outputs, string[]? biases, TensorPart[]? parts = null)
     {
-        weights.Declare(names, [.. outputs.Select(rows => new long[] { rows, inputs })],
+        weights.Declare(names, [.. outputs.Select(rows => new long[] { rows, inputs })], parts,
             stored => _weight = weights.Own(WeightPacking.Pack(stored, weights.Options)));
-        _bias = biases is null ? null : new Parameter(weights, biases, outputs);
+        TensorPart[]? rows = parts is [{ Axis: 0 }, ..] ? parts : null;
+        _bias = biases is null ? null : new Parameter(weights, biases, outputs, rows);
     }
 
     private Linear(WeightSource weights, int[] shape, bool bias)
     {
-        weights.Declare(["weight"], [[.. shape.Select(size => (long)size)]], stored => _weight = weights.Own(WeightPacking.Pack(stored, weights.Options)));
+        weights.Declare(["weight"], [[.. shape.Select(size => (long)size)]], parts: null, stored => _weight = weights.Own(WeightPacking.Pack(stored, weights.Options)));
         _bias = bias ? new Parameter(weights, "bias", shape[0]) : null;
     }
 
@@ -43,7 +51,7 @@ internal sealed class Linear
     public static Linear Table(WeightSource weights, string name, int columns, int rows) => new(weights, [name], columns, [rows], null);
 
     /// <summary>[..., inputs] to [..., outputs].</summary>
-    public Tensor Forward(Tensor x, Activation activation = Activation.None) => Ops.Linear(x, Weight, _bias?.Value, activation);
+    public virtual Tensor Forward(Tensor x, Activation activation = Activation.None) => Ops.Linear(x, Weight, _bias?.Value, activation);
 
     /// <summary>The same of the normed x.</summary>
     public Tensor Forward(Tensor x, RmsNorm norm) => Ops.RmsNormLinear(x, norm.Weight, norm.Epsilon, Weight, _bias?.Value);
@@ -53,9 +61,9 @@ internal sealed class Linear
         Ops.RmsNormGatedLinear(x, norm.Weight, norm.Epsilon, Weight, activation, _bias?.Value);
 
     /// <summary>Adds the outputs to <paramref name="residual"/> in place.</summary>
-    public void AddTo(Tensor residual, Tensor x) => Ops.LinearAdd(x, Weight, _bias?.Value, residual);
+    public virtual void AddTo(Tensor residual, Tensor x) => Ops.LinearAdd(x, Weight, _bias?.Value, residual);
 
     /// <summary>The outputs in F32 whatever x is: logits.</summary>
-    public Tensor ForwardF32(Tensor x) =>
+    public virtual Tensor ForwardF32(Tensor x) =>
         Ops.Linear(x, Weight, _bias?.Value, output: Tensor.Empty(x.Shape.With(-1, Weight.Outputs), DType.F32, x.Device));
 }

@@ -13,13 +13,14 @@ internal sealed class Parameter
     public Parameter(WeightSource weights, string name, params ReadOnlySpan<int> shape)
     {
         int[] sizes = shape.ToArray();
-        weights.Declare([name], [[.. sizes.Select(size => (long)size)]], stored => _value = weights.Own(Read(stored, sizes, weights.Options.Device)));
+        weights.Declare([name], [[.. sizes.Select(size => (long)size)]], parts: null, stored => _value = weights.Own(Read(stored, sizes, weights.Options.Device)));
     }
 
-    /// <summary>Declares several vectors that lie one behind the other, such as the biases of a joined product.</summary>
-    public Parameter(WeightSource weights, string[] names, int[] lengths)
+    /// <summary>Declares several vectors that lie one behind the other, such as the biases of a joined product; <paramref name="parts"/> of them where given.</summary>
+    public Parameter(WeightSource weights, string[] names, int[] lengths, TensorPart[]? parts = null)
     {
-        weights.Declare(names, [.. lengths.Select(length => new long[] { length })], stored => _value = weights.Own(Read(stored, [lengths.Sum()], weights.Options.Device)));
+        int length = parts is null ? lengths.Sum() : (int)parts.Sum(part => part.Length);
+        weights.Declare(names, [.. lengths.Select(length => new long[] { length })], parts, stored => _value = weights.Own(Read(stored, [length], weights.Options.Device)));
     }
 
     /// <summary>The values; loaded once the loader has run.</summary>

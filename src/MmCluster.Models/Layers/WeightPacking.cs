@@ -10,8 +10,19 @@ internal static class WeightPacking
     public static LinearWeight Pack(StoredTensor[] stored, WeightOptions options)
     {
         using var scope = new TensorScope();
-        Tensor[] sources = [.. stored.Select(part => (part.Made is { } made ? Make(part, made, options) : View(part)).Reshape((int)part.Shape[0], -1))];
+        Tensor[] sources = [.. stored.Select(tensor => Matrix(tensor, options))];
         return LinearWeight.Pack(sources, options.Matrices, options.Device);
+    }
+
+    // Rows or columns of a matrix are a view of the whole: of the file nothing else is read, made-up values are made whole and then cut.
+    private static Tensor Matrix(StoredTensor stored, WeightOptions options)
+    {
+        if (stored.Whole is { } whole)
+        {
+            TensorPart part = stored.Part;
+            return Matrix(whole, options).Slice(part.Axis, (int)part.Start, (int)(part.Start + part.Length));
+        }
+        return (stored.Made is { } made ? Make(stored, made, options) : View(stored)).Reshape((int)stored.Shape[0], -1);
     }
 
     // Half precision is enough for values that mean nothing, and half of the memory.

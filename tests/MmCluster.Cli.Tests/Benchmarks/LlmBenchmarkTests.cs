@@ -25,6 +25,27 @@ public sealed class LlmBenchmarkTests
         Assert.Equal(16, run.Json.GetProperty("first").GetArrayLength());
     }
 
+    [Fact]
+    public async Task Ranks_that_split_the_layers_give_the_same_ids()
+    {
+        CommandRun whole = await BenchMini();
+        CommandRun split = await BenchMini("--tensor-parallel-size", "2");
+        Assert.Equal((0, ""), (split.Exit, split.Error));
+        Assert.Equal(2, split.Json.GetProperty("tensor_parallel_size").GetInt32());
+        Assert.Equal(whole.Json.GetProperty("first").GetRawText(), split.Json.GetProperty("first").GetRawText());
+    }
+
+    [Theory]
+    [InlineData("cannot be split over 5 ranks", "--tensor-parallel-size", "5")]
+    [InlineData("one of them must be 1", "--tensor-parallel-size", "2", "--pipeline-parallel-size", "2")]
+    [InlineData("--tensor-parallel-size wants a whole number above 0", "--tensor-parallel-size", "0")]
+    public async Task A_split_that_cannot_be_is_refused(string message, params string[] options)
+    {
+        CommandRun run = await BenchMini(options);
+        Assert.Equal(2, run.Exit);
+        Assert.Contains(message, run.Error, StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData(4096)]
     [InlineData(20)]
@@ -45,4 +66,8 @@ public sealed class LlmBenchmarkTests
             Assert.Equal(2, run.Json.GetProperty(key).EnumerateArray().Count(rate => rate.GetDouble() > 0));
         }
     }
+
+    private static Task<CommandRun> BenchMini(params string[] options) => CommandRun.WithAsync(
+        "", new() { ["HOME"] = Path.GetTempPath() },
+        ["bench", "llm", "--model", "mini", "--prompt", "5", "--new", "20", "--repeat", "1", "--dtype", "f32", "--json", .. options]);
 }

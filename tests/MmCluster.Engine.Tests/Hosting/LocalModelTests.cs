@@ -100,6 +100,21 @@ public sealed class LocalModelTests
     }
 
     [Fact]
+    public async Task A_language_model_split_over_ranks_answers_about_pictures_as_a_whole_one()
+    {
+        using TinyFolder folder = TinyFolder.Llava();
+        await using LocalModel whole = LocalModel.Load(folder.Path, Options);
+        await using LocalModel split = LocalModel.Load(folder.Path, Options with { TensorRanks = 2 });
+        byte[][] pictures = [TinyFolder.Picture(200, 10, 10), TinyFolder.Picture(10, 10, 200)];
+        foreach (byte[] picture in pictures)
+        {
+            Assert.Equal((await Ask(whole, "What is this?", picture)).Text, (await Ask(split, "What is this?", picture)).Text);
+        }
+        Assert.Single(split.Encoders);
+        Assert.False(split.DeviceLost.IsCompleted);
+    }
+
+    [Fact]
     public async Task A_prompt_cannot_spell_a_picture()
     {
         using TinyFolder folder = TinyFolder.Llava();

@@ -21,6 +21,9 @@ internal sealed record LlmBenchmarkOptions(string Folder, LoadOptions Load, Exec
     /// <summary>Pipeline shards that the layers are split over.</summary>
     public int PipelineShards { get; init; } = 1;
 
+    /// <summary>Tensor-parallel ranks that every layer is split over.</summary>
+    public int TensorRanks { get; init; } = 1;
+
     /// <summary>Positions a step; null takes all prompts', at most 8,192.</summary>
     public int? MaxBatchedTokens { get; init; }
 
@@ -56,8 +59,7 @@ internal static class LlmBenchmark
             Components = component => component.Kind == ComponentKind.Backbone,
             MaxModelLength = Length(options),
         };
-        using var model = LoadedModel.Load(options.Folder, parts with { Shard = LocalBackbone.FirstOf(options.PipelineShards) });
-        using LocalBackbone backbone = LocalBackbone.Complete(model, parts, options.PipelineShards);
+        using LocalBackbone backbone = LocalBackbone.Load(options.Folder, parts, new BackboneSplit(options.PipelineShards, options.TensorRanks));
         double load = Stopwatch.GetElapsedTime(start).TotalSeconds;
         await using Engine.Engine engine = Start(backbone, options);
         List<double> prefill = [];
@@ -83,7 +85,7 @@ internal static class LlmBenchmark
 
     private static Engine.Engine Start(LocalBackbone backbone, LlmBenchmarkOptions options)
     {
-        IModelExecutor executor = backbone.CreateExecutor(options.Load.Device, options.Executor with
+        IModelExecutor executor = backbone.CreateExecutor(options.Executor with
         {
             MaxSlots = options.Batch,
             MaxBatchedTokens = options.Budget,

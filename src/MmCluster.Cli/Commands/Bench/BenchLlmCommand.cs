@@ -40,6 +40,7 @@ internal sealed class BenchLlmCommand : Command
         {
             MaxBatchedTokens = parsed.GetValue(_maxTokens),
             PipelineShards = _loading.PipelineShards(parsed),
+            TensorRanks = _loading.TensorRanks(parsed),
         };
         LlmBenchmarkResult result = await LlmBenchmark.RunAsync(options, cancellationToken);
         if (parsed.GetValue(GlobalOptions.Json))
@@ -65,6 +66,7 @@ internal sealed class BenchLlmCommand : Command
         @new = options.New,
         batch = options.Batch,
         pipeline_parallel_size = options.PipelineShards,
+        tensor_parallel_size = options.TensorRanks,
         prefill_tok_s = Math.Round(result.PrefillTokensPerSecond, 2),
         decode_tok_s = Math.Round(result.DecodeTokensPerSecond, 2),
         prefill_runs = result.Prefill.Select(rate => Math.Round(rate, 2)),
