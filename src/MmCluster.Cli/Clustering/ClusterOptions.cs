@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.Security.Cryptography;
 using MmCluster.Cli.Commands;
 using MmCluster.Cli.Hosting;
 using MmCluster.Cluster.Hosting;
@@ -56,36 +55,5 @@ internal sealed class ClusterOptions
     };
 
     private string Secret(ParseResult parsed, CommandContext context, string folder) =>
-        parsed.GetValue(_secret) ?? context.Environment("MM_CLUSTER_SECRET") ?? KeptSecret(folder);
-
-    // The first process of the folder draws it; only the user can read it.
-    private static string KeptSecret(string folder)
-    {
-        Directory.CreateDirectory(folder);
-        string path = Path.Combine(folder, "secret");
-        string drawn = Path.Combine(folder, $".secret-{Guid.NewGuid():N}");
-        if (!File.Exists(path))
-        {
-            var mode = new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write };
-            if (!OperatingSystem.IsWindows())
-            {
-                mode.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
-            }
-            using (var file = new FileStream(drawn, mode))
-            using (var writer = new StreamWriter(file))
-            {
-                writer.Write(RandomNumberGenerator.GetHexString(64, lowercase: true));
-            }
-            try
-            {
-                // Whole at once, and only if nobody was first.
-                File.Move(drawn, path, overwrite: false);
-            }
-            catch (IOException) when (File.Exists(path))
-            {
-                File.Delete(drawn);
-            }
-        }
-        return File.ReadAllText(path).Trim();
-    }
+        parsed.GetValue(_secret) ?? context.Environment("MM_CLUSTER_SECRET") ?? KeptSecret.Of(folder);
 }
