@@ -3,6 +3,7 @@ using Orleans;
 using Orleans.Concurrency;
 using Orleans.Configuration;
 using Orleans.Hosting;
+using Orleans.Runtime;
 using Orleans.TestingHost;
 
 namespace MmCluster.Embedded.Orleans.Tests;
@@ -65,6 +66,16 @@ public sealed class DeactivationTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task What_the_last_silo_asks_while_it_leaves_fails_at_once()
+    {
+        IStuckGrain grain = Grain("last");
+        Task<Exception?> asked = StuckGrains.LastWords(await grain.Incarnation()).Task;
+        // Time stands still: to wait for another silo would be to wait for ever.
+        await _cluster.StopSiloAsync(_cluster.Silos[0]).WaitAsync(Patience, TestContext.Current.CancellationToken);
+        Assert.IsType<SiloUnavailableException>(await asked);
+    }
+
+    [Fact]
     public async Task A_method_that_returns_no_task_is_an_error() =>
         await Assert.ThrowsAsync<InvalidOperationException>(() => Grain("null").Null().WaitAsync(Patience, TestContext.Current.CancellationToken));
 }
@@ -92,6 +103,14 @@ public sealed class StuckGrain : Grain, IStuckGrain
 
     public Task Null() => null!;
 
+    public override async Task OnDeactivateAsync(DeactivationReason reason, CancellationToken cancellationToken)
+    {
+        if (StuckGrains.LastWordsOf(_incarnation) is { } words)
+        {
+            words.SetResult(await Record.ExceptionAsync(() => GrainFactory.GetGrain<IStuckGrain>("nowhere").Incarnation()));
+        }
+    }
+
     public Task Leave()
     {
         DeactivateOnIdle();
@@ -102,6 +121,13 @@ public sealed class StuckGrain : Grain, IStuckGrain
 internal static class StuckGrains
 {
     private static readonly System.Collections.Concurrent.ConcurrentDictionary<int, TaskCompletionSource> Gates = new();
+
+    private static readonly System.Collections.Concurrent.ConcurrentDictionary<int, TaskCompletionSource<Exception?>> Words = new();
+
+    /// <summary>Has the grain call another one when it leaves; what comes of it.</summary>
+    public static TaskCompletionSource<Exception?> LastWords(int incarnation) => Words.GetOrAdd(incarnation, static _ => new TaskCompletionSource<Exception?>());
+
+    public static TaskCompletionSource<Exception?>? LastWordsOf(int incarnation) => Words.GetValueOrDefault(incarnation);
 
     public static TaskCompletionSource Gate(int incarnation) => Gates.GetOrAdd(incarnation, static _ => new TaskCompletionSource());
 }

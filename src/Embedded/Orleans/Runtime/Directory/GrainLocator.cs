@@ -115,13 +115,16 @@ internal sealed class GrainLocator : IDirectoryService, IDirectoryPeers
                 _registered.Remove(address.GrainId);
             }
         }
-        if (View.Active.IsEmpty)
+        try
         {
-            return; // the last silo is leaving: nobody is left to be told
+            await AskAsync(address.GrainId, (owner, version) => owner is null
+                ? _partition.UnregisterAsync(address, version)
+                : Service(owner).Unregister(address, version));
         }
-        await AskAsync(address.GrainId, (owner, version) => owner is null
-            ? _partition.UnregisterAsync(address, version)
-            : Service(owner).Unregister(address, version));
+        catch (SiloUnavailableException) when (View.Active.IsEmpty)
+        {
+            // All silos are leaving: nobody is left to be told.
+        }
     }
 
     /// <summary>Where the grain is active, or null.</summary>
@@ -182,9 +185,9 @@ internal sealed class GrainLocator : IDirectoryService, IDirectoryPeers
         while (true)
         {
             DirectoryView view = View;
+            SiloAddress owner = view.OwnerOf(bucket) ?? throw new SiloUnavailableException("No silo is active.");
             try
             {
-                SiloAddress owner = view.OwnerOf(bucket) ?? throw new SiloUnavailableException("No silo is active.");
                 DirectoryAnswer answer = await ask(owner.Equals(_services.Self) ? null : owner, view.Version);
                 if (answer.NotOwnerAt is not { } newer)
                 {
