@@ -62,5 +62,5 @@ internal sealed unsafe partial class CudaBackend
     }
 
     private bool TryGemv(Tensor x, CudaMatrix w, in GemvOptions options, Tensor y) =>
-        !_context.Deterministic && w.DType == x.DType && _gemv.TryRun(x, w.Values, w.Rows, options, y);
+        !_context.Deterministic && _gemv.TryRun(x, w, options, y);
 }

@@ -221,7 +221,8 @@ internal sealed unsafe partial class CudaBackend
             using Tensor wide = there.To(DType.F32);
             using Tensor dense = wide.Contiguous();
             _context.Kernels["linear", "pack_f8"].Launch(
-                Stream, rows, Threads256, 0, dense, matrix.Values + ((nint)first * matrix.Stored), matrix.Scales + (first * sizeof(float)), matrix.Columns);
+                Stream, rows, Threads256, 0, dense, matrix.Values + ((nint)first * matrix.Stored), matrix.Scales + (first * sizeof(float)), matrix.Columns,
+                matrix.Stored);
             return;
         }
 

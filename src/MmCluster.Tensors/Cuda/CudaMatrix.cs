@@ -3,12 +3,14 @@ using MmCluster.Tensors.Cpu;
 namespace MmCluster.Tensors.Cuda;
 
 /// <summary>
-/// A weight matrix [N, K] on a GPU. Floats lie row by row as in a checkpoint. Block formats have values and scales apart, K filled up with zeros to
-/// whole blocks: Q8_0 [N, K] signed bytes, Q4_0 [N, K / 2] bytes (value j of a block low, j + 16 high), scales F16 [N, K / 32]. F8E4M3 is [N, K]
-/// bytes and F32 [N].
+/// A weight matrix [N, K] on a GPU. Floats lie row by row as in a checkpoint. Block formats have values and scales apart: Q8_0 [N, K] signed
+/// bytes, Q4_0 [N, K / 2] bytes (value j of a block low, j + 16 high), scales F16 [N, K / 32]. F8E4M3 is [N, K] bytes and F32 [N]. All three have K filled
+/// up with zeros to whole chunks of 64 bytes, which gemv.cu reads at once.
 /// </summary>
 internal sealed unsafe class CudaMatrix : IDisposable
 {
+    private const int ChunkBytes = 64;
+
     private readonly Storage _values;
     private readonly Storage? _scales;
     private bool _disposed;
@@ -18,7 +20,13 @@ internal sealed unsafe class CudaMatrix : IDisposable
         Rows = rows;
         Columns = columns;
         DType = dtype;
-        Stored = dtype.IsQuantized() ? (columns + DTypes.BlockLength - 1) / DTypes.BlockLength * DTypes.BlockLength : columns;
+        int chunk = dtype switch
+        {
+            DType.Q4_0 => 2 * ChunkBytes,
+            DType.Q8_0 or DType.F8E4M3 => ChunkBytes,
+            _ => 1,
+        };
+        Stored = (columns + chunk - 1) / chunk * chunk;
         (long values, long scales) = dtype switch
         {
             DType.F32 => (4L * Stored, 0L),
@@ -85,7 +93,9 @@ internal sealed unsafe class CudaMatrix : IDisposable
 /// <summary>Makes blocks on the processor and lays them out as a GPU reads them.</summary>
 internal static unsafe class BlockSplitter
 {
-    /// <summary>Rows of any float or block format as values [rows, bytes] and scales [rows, blocks], on the processor.</summary>
+    /// <summary>
+    /// Rows of any float or block format as values [rows, bytes] and scales [rows, blocks], on the processor; blocks past the source's are zeros.
+    /// </summary>
     internal static (Tensor Values, Tensor Scales) Split(Tensor source, DType dtype, int stored)
     {
         int rows = source.Shape[0];
@@ -101,12 +111,13 @@ internal static unsafe class BlockSplitter
     {
         int size = dtype.BlockBytes();
         int blocks = stored / DTypes.BlockLength;
+        int given = (source.Shape[1] + DTypes.BlockLength - 1) / DTypes.BlockLength;
         byte[] packed = [];
         byte* from = source.Data + (source.DType.IsQuantized() ? row * source.DType.Bytes(source.Shape[1]) : row * source.Stride(0) * source.DType.Size());
         if (source.DType != dtype)
         {
-            packed = new byte[blocks * size];
-            float[] wide = new float[stored];
+            packed = new byte[given * size];
+            float[] wide = new float[given * DTypes.BlockLength];
             fixed (float* target = wide)
             fixed (byte* made = packed)
             {
@@ -119,18 +130,21 @@ internal static unsafe class BlockSplitter
                     CopyKernels.Widen(source.DType, from, source.Stride(1), target, source.Shape[1]);
                 }
 
-                Quantization.Quantize(dtype, target, made, stored);
+                Quantization.Quantize(dtype, target, made, wide.Length);
             }
         }
 
         fixed (byte* made = packed)
         {
             byte* block = packed.Length > 0 ? made : from;
-            for (int i = 0; i < blocks; i++, block += size, values += size - sizeof(ushort))
+            for (int i = 0; i < given; i++, block += size, values += size - sizeof(ushort))
             {
                 scales[i] = *(ushort*)block;
                 Buffer.MemoryCopy(block + sizeof(ushort), values, size - sizeof(ushort), size - sizeof(ushort));
             }
+
+            new Span<ushort>(scales + given, blocks - given).Clear();
+            new Span<byte>(values, (blocks - given) * (size - sizeof(ushort))).Clear();
         }
     }
 }

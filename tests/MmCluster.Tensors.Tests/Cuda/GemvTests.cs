@@ -8,23 +8,42 @@ public sealed class GemvTests
 {
     private const double Eps = 1e-5;
 
-    public static TheoryData<int, int, int, DType> Sizes => new()
+    public static TheoryData<int, int, int, DType, DType> Sizes
     {
-        { 1, 512, 4096, DType.BF16 },
-        { 3, 48, 288, DType.BF16 },
-        { 8, 9000, 64, DType.BF16 },
-        { 5, 34, 32, DType.F16 },
-        { 9, 502, 1024, DType.BF16 },
-        { 16, 9000, 96, DType.F16 },
-    };
+        get
+        {
+            var sizes = new TheoryData<int, int, int, DType, DType>
+            {
+                { 1, 512, 4096, DType.BF16, DType.BF16 },
+                { 3, 48, 288, DType.BF16, DType.BF16 },
+                { 8, 9000, 64, DType.BF16, DType.BF16 },
+                { 5, 34, 32, DType.F16, DType.F16 },
+                { 9, 502, 1024, DType.BF16, DType.BF16 },
+                { 16, 9000, 96, DType.F16, DType.F16 },
+            };
+            foreach (DType narrow in new[] { DType.Q8_0, DType.Q4_0, DType.F8E4M3 })
+            {
+                sizes.Add(1, 512, 4096, DType.BF16, narrow);
+                sizes.Add(3, 48, 296, DType.F16, narrow);
+                sizes.Add(8, 9000, 64, DType.BF16, narrow);
+                sizes.Add(5, 34, 8, DType.BF16, narrow);
+                sizes.Add(16, 9000, 136, DType.F16, narrow);
+                sizes.Add(17, 502, 2752, DType.BF16, narrow);
+                sizes.Add(64, 9000, 200, DType.BF16, narrow);
+            }
+
+            return sizes;
+        }
+    }
 
     [Theory, MemberData(nameof(Sizes))]
-    public void A_product_with_norm_bias_and_activation(int tokens, int outputs, int inputs, DType dtype)
+    public void A_product_with_norm_bias_and_activation(int tokens, int outputs, int inputs, DType dtype, DType format)
     {
         using var scope = new TensorScope();
         var half = new HalfTensors(dtype);
         Tensor x = half.Random([tokens, inputs + 8]).Slice(1, 0, inputs);
-        (Tensor w, Tensor gain, Tensor bias) = (half.Random([outputs, inputs], 2), half.Floats([inputs], 3), half.Floats([outputs], 4));
+        using LinearWeight w = Pack(half, outputs, inputs, format);
+        (Tensor gain, Tensor bias) = (half.Floats([inputs], 3), half.Floats([outputs], 4));
         Tensor y = half.Poisoned([tokens + 1, outputs]);
         var options = new GemvOptions { Gain = gain, Eps = (float)Eps, Bias = bias, Activation = Activation.Silu };
         Assert.True(Run(half, x, w, options, y.Slice(0, 0, tokens)));
@@ -33,12 +52,12 @@ public sealed class GemvTests
     }
 
     [Theory, MemberData(nameof(Sizes))]
-    public void A_gate_multiplies_the_other_half(int tokens, int outputs, int inputs, DType dtype)
+    public void A_gate_multiplies_the_other_half(int tokens, int outputs, int inputs, DType dtype, DType format)
     {
         using var scope = new TensorScope();
         var half = new HalfTensors(dtype);
-        (Tensor x, Tensor w) = (half.Random([tokens, inputs]), half.Random([outputs, inputs], 2));
-        (Tensor gain, Tensor bias) = (half.Floats([inputs], 3), half.Floats([outputs], 4));
+        using LinearWeight w = Pack(half, outputs, inputs, format);
+        (Tensor x, Tensor gain, Tensor bias) = (half.Random([tokens, inputs]), half.Floats([inputs], 3), half.Floats([outputs], 4));
         Tensor y = half.Poisoned([tokens, outputs / 2]);
         Assert.True(Run(half, x, w, new GemvOptions { Gain = gain, Eps = (float)Eps, Bias = bias, Gated = true, Activation = Activation.GeluTanh }, y));
         double[] both = Products(x, w, gain, bias);
@@ -51,11 +70,12 @@ public sealed class GemvTests
     }
 
     [Theory, MemberData(nameof(Sizes))]
-    public void It_adds_to_a_residual_or_gives_floats(int tokens, int outputs, int inputs, DType dtype)
+    public void It_adds_to_a_residual_or_gives_floats(int tokens, int outputs, int inputs, DType dtype, DType format)
     {
         using var scope = new TensorScope();
         var half = new HalfTensors(dtype);
-        (Tensor x, Tensor w, Tensor bias) = (half.Random([tokens, inputs]), half.Random([outputs, inputs], 2), half.Floats([outputs], 4));
+        using LinearWeight w = Pack(half, outputs, inputs, format);
+        (Tensor x, Tensor bias) = (half.Random([tokens, inputs]), half.Floats([outputs], 4));
         Tensor residual = half.Random([tokens, outputs], 5);
         float[] before = HalfTensors.Values(residual);
         double[] products = Products(x, w, null, bias);
@@ -67,23 +87,37 @@ public sealed class GemvTests
         Reference.Close(logits.To(Device.Cpu), products, 1e-5);
     }
 
-    [Fact]
-    public void What_does_not_fit_is_refused()
+    [Theory]
+    [InlineData(DType.BF16, 17, 64, DType.BF16)]
+    [InlineData(DType.BF16, 1, 40, DType.BF16)]
+    [InlineData(DType.F32, 1, 64, DType.F32)]
+    [InlineData(DType.F32, 1, 64, DType.Q8_0)]
+    [InlineData(DType.F16, 1, 64, DType.BF16)]
+    [InlineData(DType.BF16, 65, 64, DType.Q8_0)]
+    [InlineData(DType.BF16, 1, 36, DType.Q4_0)]
+    public void What_does_not_fit_is_refused(DType dtype, int tokens, int inputs, DType format)
     {
         using var scope = new TensorScope();
-        var half = new HalfTensors(DType.BF16);
-        Assert.False(Run(half, half.Random([17, 64]), half.Random([8, 64]), default, half.Poisoned([17, 8])));
-        Assert.False(Run(half, half.Random([1, 40]), half.Random([8, 40]), default, half.Poisoned([1, 8])));
-        Assert.False(Run(half, half.Floats([1, 64]), half.Floats([8, 64]), default, half.Poisoned([1, 8], DType.F32)));
+        var half = new HalfTensors(dtype);
+        using LinearWeight w = Pack(half, 8, inputs, format);
+        Assert.False(Run(half, half.Random([tokens, inputs]), w, default, half.Poisoned([tokens, 8])));
     }
 
-    private static unsafe bool Run(HalfTensors half, Tensor x, Tensor w, in GemvOptions options, Tensor y) =>
-        new Gemv(half.Context).TryRun(x, (nint)w.Data, w.Shape[0], options, y);
+    private static LinearWeight Pack(HalfTensors half, int outputs, int inputs, DType format)
+    {
+        CudaProperties gpu = half.Context.Properties;
+        Assert.SkipWhen(format == DType.F8E4M3 && gpu.Major < 9 && gpu is not { Major: 8, Minor: 9 }, $"{gpu.Name} has no F8E4M3");
+        using Tensor source = Reference.Random([outputs, inputs], 2);
+        return LinearWeight.Pack(source, format, half.Device);
+    }
 
-    private static double[] Products(Tensor x, Tensor w, Tensor? gain, Tensor bias)
+    private static bool Run(HalfTensors half, Tensor x, LinearWeight w, in GemvOptions options, Tensor y) =>
+        new Gemv(half.Context).TryRun(x, (CudaMatrix)w.Packed, options, y);
+
+    private static double[] Products(Tensor x, LinearWeight w, Tensor? gain, Tensor bias)
     {
         float[][] rows = HalfTensors.Rows(HalfTensors.Values(x.Contiguous()), x.Shape[1]);
-        float[][] weights = HalfTensors.Rows(HalfTensors.Values(w), w.Shape[1]);
+        float[][] weights = HalfTensors.Rows(HalfTensors.Values(w.Dequantize()), w.Inputs);
         float[] biases = HalfTensors.Values(bias);
         float[]? gains = gain is null ? null : HalfTensors.Values(gain);
         return [.. rows.SelectMany(row =>

@@ -1,8 +1,8 @@
-// Products of 1 to 16 tokens with a large matrix, y = x Wᵀ: bound by reading W once, so everything here serves that one stream.
+// Products of few tokens with a large matrix, y = x Wᵀ: bound by reading W once, so everything here serves that one stream.
 //
 // Layout. W [N, K] row-major is the A operand of m16n8k16 (rows of W are the 16), the tokens are B (tokens are the 8). Which k goes where inside a
-// product does not matter as long as both operands agree, so a lane takes the 8 neighbours k = 32 chunk + 8 t ... + 7 of its rows: each fragment is one
-// 16-byte load from global memory, without shuffle or shared memory, and feeds two products.
+// product does not matter as long as both operands agree, so a lane reads 16 neighbouring bytes of its rows straight from global memory. With 16-bit
+// elements these are its 8 neighbours k = 32 chunk + 8 t ... + 7, which feed two products; gemv_weights.cuh has the narrower formats.
 // The warps of a block split K; their sums meet in shared memory, always in the same order.
 //
 // Fused in: RMSNorm of x (x g goes into the product, 1 / rms multiplies its result, as it is the same for all k), bias, activation, residual, and
@@ -11,12 +11,14 @@
 // The first loads of W are issued before pdl_wait(): they do not depend on the previous kernel. The gain is rounded to the elements' type
 // meanwhile; it lies in dynamic shared memory, 2 K bytes.
 //
-// N is any number, K a multiple of 32; rows of x begin on 16 bytes. Grid: ceil(N / (16 ROW_TILES)), or ceil(N / 2 / (8 ROW_TILES)) for gated.
+// N is any number, K a multiple of 8 and W's rows whole chunks (zeros from K on); rows of x begin on 16 bytes. Grid: x ceil(N / (16 ROW_TILES)), or
+// ceil(N / 2 / (8 ROW_TILES)) for gated; y ceil(M / (8 TOKEN_TILES)), each of which reads W again.
 #include "fast_activation.cuh"
+#include "gemv_weights.cuh"
 
 #ifndef WARPS
 #define WARPS 8       // that split K
-#define UNROLL 4      // chunks of 32 k in flight for each row
+#define UNROLL 4      // chunks in flight for each row
 #define PREFETCH 0    // 1: the next chunks are loaded before these are used
 #define MIN_BLOCKS 2  // a multiprocessor holds
 #define ROW_TILES 2   // of 16 rows, for a block
@@ -27,17 +29,18 @@ enum { STORE, ADD, GATED, FLOAT };
 
 struct Gemv
 {
-    const u16* W;    // [N, K]
+    const u8* W;     // [N, stored] in its format
+    const void* scales;
     const u16* X;    // [M, K], rows x_step apart
     const float* gain; // [K], for RMSNorm
     const float* bias; // [N] or null
     void* Y;         // [M, N] ([M, N / 2] when gated), rows y_step apart
     i64 x_step, y_step;
-    int M, N, K, act;
+    int M, N, K, stored, act;
     float eps;
 };
 
-DI void load_chunks(uint4 (&a)[ROW_TILES][2][UNROLL], const u16* const (&row)[ROW_TILES][2], int first, int chunks)
+DI void load_chunks(WeightChunk (&a)[ROW_TILES][2][UNROLL], const WeightRow (&row)[ROW_TILES][2], int first, int chunks)
 {
 #pragma unroll
     for (int u = 0; u < UNROLL; u++)
@@ -45,9 +48,9 @@ DI void load_chunks(uint4 (&a)[ROW_TILES][2][UNROLL], const u16* const (&row)[RO
 #pragma unroll
         for (int r = 0; r < ROW_TILES; r++)
         {
-            bool inside = first + u < chunks;
-            a[r][0][u] = inside ? load_stream(row[r][0] + (first + u) * 32) : make_uint4(0, 0, 0, 0);
-            a[r][1][u] = inside ? load_stream(row[r][1] + (first + u) * 32) : make_uint4(0, 0, 0, 0);
+            const bool inside = first + u < chunks;
+            a[r][0][u] = load_chunk(row[r][0], first + u, inside);
+            a[r][1][u] = load_chunk(row[r][1], first + u, inside);
         }
     }
 }
@@ -58,31 +61,74 @@ DI float square_sum(uint4 v)
         + low(v.z) * low(v.z) + high(v.z) * high(v.z) + low(v.w) * low(v.w) + high(v.w) * high(v.w);
 }
 
+// The products of one part of a chunk: k of W and of the tokens to k + 31.
+template <bool NORM>
+DI void multiply_part(float (&c)[ROW_TILES][TOKEN_TILES][4], float (&square)[TOKEN_TILES], const WeightChunk (&a)[ROW_TILES][2][UNROLL], int u, int s,
+                      int k, const Gemv& p, const u16* gains, int g, int t)
+{
+    uint4 x[TOKEN_TILES];
+    const uint4 gain = NORM ? fragment(gains, k, p.K, t) : make_uint4(0, 0, 0, 0);
+#pragma unroll
+    for (int n = 0; n < TOKEN_TILES; n++)
+    {
+        x[n] = n * 8 + g < p.M ? fragment(p.X + (n * 8 + g) * p.x_step, k, p.K, t) : make_uint4(0, 0, 0, 0);
+        if (NORM)
+        {
+            square[n] += square_sum(x[n]);
+            x[n] = make_uint4(multiply(x[n].x, gain.x), multiply(x[n].y, gain.y), multiply(x[n].z, gain.z), multiply(x[n].w, gain.w));
+        }
+    }
+#pragma unroll
+    for (int r = 0; r < ROW_TILES; r++)
+    {
+        const uint4 a0 = part(a[r][0][u].values, s), a1 = part(a[r][1][u].values, s);
+        const float scale0 = block_scale(a[r][0][u], s), scale1 = block_scale(a[r][1][u], s);
+#pragma unroll
+        for (int n = 0; n < TOKEN_TILES; n++)
+        {
+            float block[4] = {};
+            float* sum = BLOCK_SCALES ? block : c[r][n];
+            mma(sum, a0.x, a1.x, a0.y, a1.y, x[n].x, x[n].y);
+            mma(sum, a0.z, a1.z, a0.w, a1.w, x[n].z, x[n].w);
+            if (BLOCK_SCALES)
+            {
+                c[r][n][0] = fmaf(block[0], scale0, c[r][n][0]);
+                c[r][n][1] = fmaf(block[1], scale0, c[r][n][1]);
+                c[r][n][2] = fmaf(block[2], scale1, c[r][n][2]);
+                c[r][n][3] = fmaf(block[3], scale1, c[r][n][3]);
+            }
+        }
+    }
+}
+
 template <int EPILOGUE, bool NORM>
-DI void gemv(const Gemv& p)
+DI void gemv(Gemv p)
 {
     constexpr int Tile = 128; // sums of 16 rows and 8 tokens
     __shared__ float sums[WARPS][ROW_TILES * TOKEN_TILES * Tile];
     __shared__ float squares[WARPS][TOKEN_TILES * 8];
     extern __shared__ __align__(16) u32 gains[]; // [K / 2] words
     const int lane = threadIdx.x & 31, warp = threadIdx.x >> 5, g = lane >> 2, t = lane & 3;
-    const int chunks = p.K >> 5, half = p.N >> 1;
+    const int chunks = p.stored / CHUNK, half = p.N >> 1;
+    const int first_token = blockIdx.y * TOKEN_TILES * 8;
+    p.X += first_token * p.x_step;
+    p.M -= first_token;
 
     // A row past the end is read as the last one and not stored.
-    const u16* row[ROW_TILES][2];
+    WeightRow row[ROW_TILES][2];
 #pragma unroll
     for (int r = 0; r < ROW_TILES; r++)
     {
         const int tile = blockIdx.x * ROW_TILES + r;
         const int first = EPILOGUE == GATED ? min(tile * 8 + g, half - 1) : min(tile * 16 + g, p.N - 1);
         const int second = EPILOGUE == GATED ? half + first : min(tile * 16 + g + 8, p.N - 1);
-        row[r][0] = p.W + (i64)first * p.K + t * 8;
-        row[r][1] = p.W + (i64)second * p.K + t * 8;
+        row[r][0] = weight_row(p.W, p.scales, first, p.stored, t);
+        row[r][1] = weight_row(p.W, p.scales, second, p.stored, t);
     }
 
     float c[ROW_TILES][TOKEN_TILES][4] = {};
     float square[TOKEN_TILES] = {};
-    uint4 a[ROW_TILES][2][UNROLL];
+    WeightChunk a[ROW_TILES][2][UNROLL];
     int chunk = warp * UNROLL;
     load_chunks(a, row, chunk, chunks);
     if (NORM)
@@ -100,7 +146,7 @@ DI void gemv(const Gemv& p)
     {
         const int next = chunk + WARPS * UNROLL;
 #if PREFETCH
-        uint4 ahead[ROW_TILES][2][UNROLL];
+        WeightChunk ahead[ROW_TILES][2][UNROLL];
         if (next < chunks)
         {
             load_chunks(ahead, row, next, chunks);
@@ -109,32 +155,16 @@ DI void gemv(const Gemv& p)
 #pragma unroll
         for (int u = 0; u < UNROLL; u++)
         {
-            const bool inside = chunk + u < chunks;
-            const int k = (chunk + u) * 32 + t * 8;
-            uint4 gain = make_uint4(0, 0, 0, 0);
-            if (NORM && inside)
+#pragma unroll
+            for (int r = 0; r < ROW_TILES; r++)
             {
-                gain = *(const uint4*)(gains + k / 2);
+                a[r][0][u].values = arrange(a[r][0][u].values, t);
+                a[r][1][u].values = arrange(a[r][1][u].values, t);
             }
 #pragma unroll
-            for (int n = 0; n < TOKEN_TILES; n++)
+            for (int s = 0; s < PARTS; s++)
             {
-                uint4 x = make_uint4(0, 0, 0, 0);
-                if (inside && n * 8 + g < p.M)
-                {
-                    x = *(const uint4*)(p.X + (n * 8 + g) * p.x_step + k);
-                }
-                if (NORM)
-                {
-                    square[n] += square_sum(x);
-                    x = make_uint4(multiply(x.x, gain.x), multiply(x.y, gain.y), multiply(x.z, gain.z), multiply(x.w, gain.w));
-                }
-#pragma unroll
-                for (int r = 0; r < ROW_TILES; r++)
-                {
-                    mma(c[r][n], a[r][0][u].x, a[r][1][u].x, a[r][0][u].y, a[r][1][u].y, x.x, x.y);
-                    mma(c[r][n], a[r][0][u].z, a[r][1][u].z, a[r][0][u].w, a[r][1][u].w, x.z, x.w);
-                }
+                multiply_part<NORM>(c, square, a, u, s, (chunk + u) * CHUNK + s * 32, p, (const u16*)gains, g, t);
             }
         }
 #if PREFETCH
@@ -215,11 +245,11 @@ DI void gemv(const Gemv& p)
         }
         const int at = (tile * TOKEN_TILES + n) * Tile + r * 8 + token % 8;
         const float norm = NORM ? inverse_rms(token) : 1.f;
-        float y = total(at) * norm + (p.bias ? p.bias[out] : 0.f);
-        const i64 to = token * p.y_step + out;
+        float y = total(at) * norm * row_scale(p.scales, out) + (p.bias ? p.bias[out] : 0.f);
+        const i64 to = (first_token + token) * p.y_step + out;
         if (EPILOGUE == GATED)
         {
-            const float up = total(at + 64) * norm + (p.bias ? p.bias[half + out] : 0.f);
+            const float up = total(at + 64) * norm * row_scale(p.scales, half + out) + (p.bias ? p.bias[half + out] : 0.f);
             ((u16*)p.Y)[to] = narrow(activate_fast(y, p.act) * up);
         }
         else if (EPILOGUE == ADD)
@@ -239,9 +269,10 @@ DI void gemv(const Gemv& p)
 
 #define GEMV(name, epilogue, norm) \
     extern "C" __global__ void __launch_bounds__(WARPS * 32, MIN_BLOCKS) name( \
-        const u16* W, const u16* X, const float* gain, const float* bias, void* Y, i64 x_step, i64 y_step, int M, int N, int K, int act, float eps) \
+        const u8* W, const void* scales, const u16* X, const float* gain, const float* bias, void* Y, i64 x_step, i64 y_step, int M, int N, int K, \
+        int stored, int act, float eps) \
     { \
-        gemv<epilogue, norm>(Gemv{W, X, gain, bias, Y, x_step, y_step, M, N, K, act, eps}); \
+        gemv<epilogue, norm>(Gemv{W, scales, X, gain, bias, Y, x_step, y_step, M, N, K, stored, act, eps}); \
     }
 
 GEMV(gemv, STORE, false)

@@ -116,17 +116,17 @@ FLOAT_TYPES(ROWS_TYPES)
     }
 FLOAT_TYPES(BIAS_ACTIVATION)
 
-// A row of F32 to e4m3 with one scale, largest magnitude / 448; a block a row.
-KERNEL pack_f8(const float* x, u8* y, float* scales, int K)
+// A row of F32 to e4m3 with one scale, largest magnitude / 448, and zeros up to `stored`; a block a row.
+KERNEL pack_f8(const float* x, u8* y, float* scales, int K, int stored)
 {
     __shared__ float shared[32];
     i64 row = blockIdx.x;
     x += row * K;
-    y += row * K;
+    y += row * stored;
     float top = 0;
     for (int k = threadIdx.x; k < K; k += blockDim.x) top = fmaxf(top, fabsf(x[k]));
     top = block_max(top, shared);
     float scale = top / 448.f;
-    for (int k = threadIdx.x; k < K; k += blockDim.x) y[k] = float_to_f8(scale > 0 ? x[k] / scale : 0.f);
+    for (int k = threadIdx.x; k < stored; k += blockDim.x) y[k] = k < K && scale > 0 ? float_to_f8(x[k] / scale) : 0;
     if (threadIdx.x == 0) scales[row] = scale;
 }
