@@ -76,7 +76,7 @@ internal sealed class ModelCluster : IModelCluster, IAsyncDisposable
         var call = new MediaCall(routed, revision.Routes.Revision, prepared, 0, lease, bytes);
         try
         {
-            await call.AdmitAsync();
+            await call.AdmitAsync(cancellationToken);
             TensorRef features = await call.Features.WaitAsync(cancellationToken);
             return await _link.PullAsync(features, cancellationToken);
         }
@@ -88,7 +88,7 @@ internal sealed class ModelCluster : IModelCluster, IAsyncDisposable
         {
             call.Release();
             _link.Release(lease);
-            _context.ReleaseAt(call.Encoder is { } encoder ? [encoder] : [], [], lease);
+            _ = _context.ReleaseAtAsync(call.Encoder is { } encoder ? [encoder] : [], [], lease);
         }
     }
 

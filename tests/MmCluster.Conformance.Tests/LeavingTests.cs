@@ -38,6 +38,16 @@ public sealed class LeavingTests(InsideCluster cluster) : IClassFixture<InsideCl
         Assert.Equal(3, await cluster.Client.GetGrain<IChangingTimerGrain>("changed").Ticks(3).WaitAsync(Patience, TestContext.Current.CancellationToken));
 
     [Fact]
+    public async Task A_change_within_a_tick_counts_from_the_ticks_end()
+    {
+        TimeSpan due = TimeSpan.FromMilliseconds(50);
+        TimeSpan waited = await cluster.Client.GetGrain<IChangingTimerGrain>("changed within")
+            .ChangeInTick(due, rest: due * 4).WaitAsync(Patience, TestContext.Current.CancellationToken);
+        // Timers of the system are exact to some milliseconds.
+        Assert.True(waited > due / 2, $"the tick came {waited.TotalMilliseconds} ms after the one before");
+    }
+
+    [Fact]
     public async Task A_tick_is_told_that_its_timer_is_disposed() =>
         Assert.True(await cluster.Client.GetGrain<IChangingTimerGrain>("disposed").DisposeInTick().WaitAsync(Patience, TestContext.Current.CancellationToken));
 

@@ -1,3 +1,4 @@
+using Microsoft.Extensions.Hosting;
 using MmCluster.Cluster.Wire;
 using Orleans.Concurrency;
 
@@ -14,11 +15,11 @@ public sealed class CatalogState
 
 /// <inheritdoc/>
 [GrainType("mm.catalog"), KeepAlive, Reentrant]
-internal sealed class CatalogGrain(ClusterView cluster, TimeProvider time) : Grain<CatalogState>, ICatalogGrain
+internal sealed class CatalogGrain(ClusterView cluster, TimeProvider time, IHostApplicationLifetime host) : Grain<CatalogState>, ICatalogGrain
 {
     // Not a small number: a caller's version may come from an activation that is gone.
     private readonly long _first = time.GetUtcNow().UtcTicks;
-    private readonly LongPoll _poll = new(time);
+    private readonly LongPoll _poll = new(time, host.ApplicationStopping);
     private long _changes;
 
     private long Version => _first + _changes;

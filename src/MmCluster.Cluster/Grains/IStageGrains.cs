@@ -54,7 +54,7 @@ internal interface IBackboneGrain : IStageGrain
     [Alias("Submit")]
     Task SubmitAsync(GenerationMessage message);
 
-    /// <summary>Ends submissions.</summary>
+    /// <summary>Ends submissions; returns when nothing of them is left.</summary>
     [Alias("Cancel")]
     Task CancelAsync(string gateway, long[] handles);
 

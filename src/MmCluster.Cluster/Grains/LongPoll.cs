@@ -1,9 +1,14 @@
 namespace MmCluster.Cluster.Grains;
 
 /// <summary>Lets callers wait for the next version of something, never longer than a grain call may take. Belongs to one grain.</summary>
-internal sealed class LongPoll(TimeProvider time)
+/// <param name="time">The clock.</param>
+/// <param name="stopping">Of the silo: a grain leaves it when its calls have ended, so none waits on then.</param>
+internal sealed class LongPoll(TimeProvider time, CancellationToken stopping)
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(4);
+
+    // Whoever asks again before the grain has left: not at once, nor long.
+    private static readonly TimeSpan LastPatience = TimeSpan.FromMilliseconds(20);
 
     private TaskCompletionSource _changed = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
@@ -12,9 +17,9 @@ internal sealed class LongPoll(TimeProvider time)
     {
         try
         {
-            await _changed.Task.WaitAsync(Patience, time);
+            await (stopping.IsCancellationRequested ? _changed.Task.WaitAsync(LastPatience, time) : _changed.Task.WaitAsync(Patience, time, stopping));
         }
-        catch (TimeoutException)
+        catch (Exception error) when (error is TimeoutException or OperationCanceledException)
         {
             // The caller gets what there is and asks again.
         }

@@ -1,3 +1,4 @@
+using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using MmCluster.Cluster.Deployment;
 using MmCluster.Cluster.Placement;
@@ -15,12 +16,12 @@ namespace MmCluster.Cluster.Grains;
 /// </summary>
 [GrainType("mm.model"), KeepAlive, Reentrant]
 internal sealed partial class ModelGrain(
-    ModelSource source, ClusterView cluster, TimeProvider time, ILogger<ModelGrain> logger) : Grain<ModelState>, IModelGrain
+    ModelSource source, ClusterView cluster, TimeProvider time, IHostApplicationLifetime host, ILogger<ModelGrain> logger) : Grain<ModelState>, IModelGrain
 {
     private static readonly TimeSpan Hurry = TimeSpan.FromMilliseconds(200);
     private static readonly TimeSpan Calm = TimeSpan.FromSeconds(1);
 
-    private readonly LongPoll _poll = new(time);
+    private readonly LongPoll _poll = new(time, host.ApplicationStopping);
     private readonly long _firstVersion = time.GetUtcNow().UtcTicks;
     private ModelRoutes? _routes;
     private ModelPlan? _plan;

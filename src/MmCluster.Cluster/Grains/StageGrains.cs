@@ -94,11 +94,7 @@ internal sealed class BackboneGrain(StageHost host, NodeLedger ledger) : StageGr
         return Task.CompletedTask;
     }
 
-    public Task CancelAsync(string gateway, long[] handles)
-    {
-        Stage.Cancel(gateway, handles);
-        return Task.CompletedTask;
-    }
+    public Task CancelAsync(string gateway, long[] handles) => Stage.CancelAsync(gateway, handles).WaitAsync(Patience);
 
     public async Task SupplyAsync(string gateway, long handle, int item, TensorRef features)
     {

@@ -36,17 +36,17 @@ internal sealed class CallContext : IAsyncDisposable
 
     public void Leave(GenerationCall call) => _calls.TryRemove(call, out _);
 
-    /// <summary>Frees what stages hold for a request; what does not reach them expires.</summary>
-    public void ReleaseAt(IEnumerable<string> encoders, IEnumerable<string> generators, string lease)
+    /// <summary>Frees what stages hold for a request; completes when they have. What does not reach them expires.</summary>
+    public Task ReleaseAtAsync(IEnumerable<string> encoders, IEnumerable<string> generators, string lease) => Task.WhenAll([
+        .. generators.Select(generator => QuietlyAsync(_grains.GetGrain<IGeneratorGrain>(generator).ReleaseAsync([lease]))),
+        .. encoders.Select(encoder => QuietlyAsync(_grains.GetGrain<IEncoderGrain>(encoder).ReleaseAsync([lease]))),
+    ]);
+
+    /// <summary>Counts how long after timestamp <paramref name="since"/>, when it was given up, a request is freed everywhere.</summary>
+    public async Task MeasureAsync(string model, long since, Task freed)
     {
-        foreach (string generator in generators)
-        {
-            _ = QuietlyAsync(_grains.GetGrain<IGeneratorGrain>(generator).ReleaseAsync([lease]));
-        }
-        foreach (string encoder in encoders)
-        {
-            _ = QuietlyAsync(_grains.GetGrain<IEncoderGrain>(encoder).ReleaseAsync([lease]));
-        }
+        await freed;
+        RoutingTelemetry.Freed(model, Time.GetElapsedTime(since));
     }
 
     public ValueTask DisposeAsync() => _heartbeat.DisposeAsync();

@@ -31,6 +31,8 @@ internal sealed class GenerationCall(RoutedModel model, RoutedRevision revision,
     private ulong _affinity;
     private ReplicaStream? _replica;
     private Attempt? _attempt;
+    private Task _closed = Task.CompletedTask;
+    private long _left; // when its client left; 0 before
 
     /// <summary>The name of its leases.</summary>
     public string Lease => _lease;
@@ -44,6 +46,8 @@ internal sealed class GenerationCall(RoutedModel model, RoutedRevision revision,
     public async IAsyncEnumerable<SequenceOutput> RunAsync([EnumeratorCancellation] CancellationToken cancellationToken)
     {
         context.Enter(this);
+        using CancellationTokenRegistration leaving = cancellationToken.UnsafeRegister(
+            static call => ((GenerationCall)call!).NoteLeft(), this);
         using CancellationTokenSource? stop = _signals.Length == 0 ? null : CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         try
         {
@@ -99,10 +103,18 @@ internal sealed class GenerationCall(RoutedModel model, RoutedRevision revision,
         {
             await (stop?.CancelAsync() ?? Task.CompletedTask);
             CloseAttempt(cancel: _progress.Unfinished > 0);
-            Release();
+            Task freed = Task.WhenAll(_closed, ReleaseAsync());
             context.Leave(this);
+            if (_progress.Unfinished > 0)
+            {
+                // A client's leaving may show in a failing write before anybody cancels.
+                long left = Interlocked.Read(ref _left);
+                _ = context.MeasureAsync(model.Name, left == 0 ? context.Time.GetTimestamp() : left, freed);
+            }
         }
     }
+
+    private void NoteLeft() => Interlocked.Exchange(ref _left, context.Time.GetTimestamp());
 
     private void Watch(in SequenceOutput entry, CancellationToken cancellationToken)
     {
@@ -147,15 +159,14 @@ internal sealed class GenerationCall(RoutedModel model, RoutedRevision revision,
         if (_prepared.Media.Count > 0)
         {
             _media = [.. _prepared.Media.Select((media, item) => new MediaCall(model, revision.Routes.Revision, media, item, _lease, Publish(media)))];
-            await Task.WhenAll(_media.Select(media => media.AdmitAsync()));
-            cancellationToken.ThrowIfCancellationRequested();
+            await Task.WhenAll(_media.Select(media => media.AdmitAsync(cancellationToken)));
         }
         LossPatience patience = new(model);
         while (true)
         {
             try
             {
-                await SubmitAsync(patience);
+                await SubmitAsync(patience, cancellationToken);
                 return;
             }
             catch (MmException error) when (error.Retryable && patience.IsLeft)
@@ -172,7 +183,7 @@ internal sealed class GenerationCall(RoutedModel model, RoutedRevision revision,
     }
 
     // On the best replica that takes it.
-    private async Task SubmitAsync(LossPatience patience)
+    private async Task SubmitAsync(LossPatience patience, CancellationToken cancellationToken)
     {
         List<string> failed = [];
         MmException? last = null;
@@ -190,7 +201,7 @@ internal sealed class GenerationCall(RoutedModel model, RoutedRevision revision,
             var attempt = new Attempt(context.NextHandle(), request.Id, request.Sampling.Choices);
             try
             {
-                await replica.SubmitAsync(attempt, MessageOf(attempt, replica));
+                await replica.SubmitAsync(attempt, MessageOf(attempt, replica), cancellationToken);
                 (_replica, _attempt) = (replica, attempt);
                 for (int item = 0; item < _media.Length; item++)
                 {
@@ -263,7 +274,7 @@ internal sealed class GenerationCall(RoutedModel model, RoutedRevision revision,
         {
             try
             {
-                await SubmitAsync(new LossPatience(model));
+                await SubmitAsync(new LossPatience(model), cancellationToken);
                 return null;
             }
             catch (MmException error) when (!error.Retryable)
@@ -290,22 +301,22 @@ internal sealed class GenerationCall(RoutedModel model, RoutedRevision revision,
     {
         if (_attempt is { } attempt)
         {
-            _replica!.Close(attempt, cancel);
+            _closed = _replica!.CloseAsync(attempt, cancel);
             _attempt = null;
         }
     }
 
-    private void Release()
+    private Task ReleaseAsync()
     {
         if (_media.Length + _generators.Length == 0)
         {
-            return;
+            return Task.CompletedTask;
         }
         foreach (MediaCall media in _media)
         {
             media.Release();
         }
         context.Link.Release(_lease);
-        context.ReleaseAt(Encoders, Generators, _lease);
+        return context.ReleaseAtAsync(Encoders, Generators, _lease);
     }
 }

@@ -45,9 +45,10 @@ internal sealed class MediaCall(RoutedModel model, string revision, PreparedMedi
 
     /// <summary>Has an encoder take it in, trying others where one is full or gone.</summary>
     /// <exception cref="MmException">Unavailable: none takes it.</exception>
-    public async Task AdmitAsync()
+    public async Task AdmitAsync(CancellationToken cancellationToken)
     {
-        string encoder = await SubmitAsync([]);
+        // A submission that is left on its way is let go of when it arrives: the request is released by then.
+        string encoder = await SubmitAsync([], cancellationToken).WaitAsync(cancellationToken);
         lock (_gate)
         {
             _features = PollAsync(encoder);
@@ -80,7 +81,7 @@ internal sealed class MediaCall(RoutedModel model, string revision, PreparedMedi
 
     private static MmException Ended() => new(MmErrorCode.Cancelled, "the request has ended");
 
-    private async Task<TensorRef> SubmitAndPollAsync() => await PollAsync(await SubmitAsync([]));
+    private async Task<TensorRef> SubmitAndPollAsync() => await PollAsync(await SubmitAsync([], CancellationToken.None));
 
     private async Task<TensorRef> PollAsync(string encoder)
     {
@@ -110,13 +111,13 @@ internal sealed class MediaCall(RoutedModel model, string revision, PreparedMedi
             {
                 model.Report(error);
                 failed.Add(encoder);
-                encoder = await SubmitAsync(failed);
+                encoder = await SubmitAsync(failed, CancellationToken.None);
             }
         }
     }
 
     // A full queue is an answer; a lost encoder is waited for, as its replacement comes up without the client's help.
-    private async Task<string> SubmitAsync(IReadOnlyCollection<string> failed)
+    private async Task<string> SubmitAsync(IReadOnlyCollection<string> failed, CancellationToken cancellationToken)
     {
         LossPatience patience = new(model);
         while (true)
@@ -127,7 +128,7 @@ internal sealed class MediaCall(RoutedModel model, string revision, PreparedMedi
             }
             catch (MmException error) when (error.Retryable && patience.IsLeft)
             {
-                await patience.WaitAsync(CancellationToken.None);
+                await patience.WaitAsync(cancellationToken);
             }
         }
     }

@@ -43,13 +43,14 @@ internal sealed class ReplicaStream : IDisposable
     public int Load => Volatile.Read(ref _load);
 
     /// <summary>Submits <paramref name="message"/> as <paramref name="attempt"/>.</summary>
-    public async Task SubmitAsync(Attempt attempt, GenerationMessage message)
+    public async Task SubmitAsync(Attempt attempt, GenerationMessage message, CancellationToken cancellationToken)
     {
         _attempts[attempt.Handle] = attempt;
         Interlocked.Add(ref _load, attempt.Cost);
+        Task submitted = _grain.SubmitAsync(message);
         try
         {
-            await _grain.SubmitAsync(message);
+            await submitted.WaitAsync(cancellationToken);
             if (Ended.IsCompleted)
             {
                 attempt.Finish(AttemptEnd.Lost);
@@ -58,6 +59,11 @@ internal sealed class ReplicaStream : IDisposable
         catch
         {
             Forget(attempt);
+            if (!submitted.IsCompleted)
+            {
+                // Nobody waits for the answer; whoever gives a good one has it to free.
+                _ = submitted.ContinueWith(late => late.IsCompletedSuccessfully ? CancelAsync(attempt) : late, TaskScheduler.Default);
+            }
             throw;
         }
     }
@@ -68,14 +74,11 @@ internal sealed class ReplicaStream : IDisposable
     /// <summary>The session that submissions name.</summary>
     public string Session => _session;
 
-    /// <summary>The request needs it no more; where it has not ended by itself, its work is freed.</summary>
-    public void Close(Attempt attempt, bool cancel)
+    /// <summary>The request needs it no more; where it has not ended by itself, its work is freed. Completes when it is.</summary>
+    public Task CloseAsync(Attempt attempt, bool cancel)
     {
         Forget(attempt);
-        if (cancel && !Ended.IsCompleted)
-        {
-            _ = CancelAsync(attempt);
-        }
+        return cancel && !Ended.IsCompleted ? CancelAsync(attempt) : Task.CompletedTask;
     }
 
     /// <summary>Ends the stream; the replica is lost to this gateway.</summary>

@@ -13,6 +13,7 @@ internal sealed class BackboneRequest
     private readonly List<PulledTensor> _held = [];
     private readonly TaskCompletionSource<Tensor>[] _media;
     private readonly Activity? _span;
+    private readonly TaskCompletionSource _freed = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private bool _ended;
 
     public BackboneRequest(GenerationMessage message, GatewaySession session, int cost)
@@ -39,6 +40,9 @@ internal sealed class BackboneRequest
 
     /// <summary>Choices that have not ended.</summary>
     public int Unfinished { get; set; }
+
+    /// <summary>Completes when nothing of it is left.</summary>
+    public Task Freed => _freed.Task;
 
     public EngineRequest ToEngineRequest()
     {
@@ -98,4 +102,7 @@ internal sealed class BackboneRequest
             media.TrySetCanceled();
         }
     }
+
+    /// <summary>Its place in the queue is free, too.</summary>
+    public void Left() => _freed.TrySetResult();
 }

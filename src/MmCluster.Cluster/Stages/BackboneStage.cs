@@ -105,13 +105,19 @@ internal sealed class BackboneStage : IStage
         }
     }
 
-    /// <summary>Ends submissions of a gateway; unknown ones are ignored.</summary>
-    public void Cancel(string gateway, long[] handles)
+    /// <summary>Ends submissions of a gateway; unknown ones are ignored. Completes when they are freed: a step in progress ends first.</summary>
+    public Task CancelAsync(string gateway, long[] handles)
     {
+        List<Task> freed = [];
         foreach (long handle in handles)
         {
-            _engine.Cancel($"{gateway}:{handle}");
+            if (_requests.TryGetValue($"{gateway}:{handle}", out BackboneRequest? request))
+            {
+                _engine.Cancel(request.Id);
+                freed.Add(request.Freed);
+            }
         }
+        return Task.WhenAll(freed);
     }
 
     /// <summary>Pulls a media item's features for a submission; one that has ended meanwhile is ignored.</summary>
@@ -255,6 +261,7 @@ internal sealed class BackboneStage : IStage
             }
             request.End();
             _queue.Leave(request.Cost);
+            request.Left();
         }
     }
 
@@ -271,7 +278,7 @@ internal sealed class BackboneStage : IStage
             {
                 left = [.. session.Requests.Keys];
             }
-            Cancel(session.Name, left);
+            _ = CancelAsync(session.Name, left);
             if (left.Length == 0)
             {
                 _sessions.TryRemove(session.Name, out _);

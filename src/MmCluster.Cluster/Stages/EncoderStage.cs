@@ -181,6 +181,7 @@ internal sealed class EncoderStage : IStage
                 Finished = Interlocked.Read(ref _finished),
                 CacheHits = _batcher.Hits,
                 CacheQueries = _batcher.Queries,
+                CacheHeld = _batcher.HeldItems + _users.Values.Sum(user => user.HeldItems),
             },
         },
     };

@@ -35,6 +35,9 @@ internal sealed class EncoderUser : IAsyncDisposable
 
     public MediaPath Path { get; }
 
+    /// <summary>Projected items that requests hold.</summary>
+    public int HeldItems => _projections?.HeldItems ?? 0;
+
     /// <summary>Whether the model has left. Its networks stay while the stage does: the encoder of the first serves all.</summary>
     public bool IsGone { get; set; }
 

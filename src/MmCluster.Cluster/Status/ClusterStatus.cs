@@ -188,6 +188,10 @@ public sealed record StageLoad
     /// <summary>Items or positions looked up there.</summary>
     [Id(8)]
     public long CacheQueries { get; init; }
+
+    /// <summary>Items of an encoder's caches that requests hold.</summary>
+    [Id(9)]
+    public int CacheHeld { get; init; }
 }
 
 /// <summary>How far a drain is.</summary>

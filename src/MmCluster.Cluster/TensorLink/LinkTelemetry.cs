@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Diagnostics.Metrics;
 
@@ -12,6 +13,17 @@ internal static class LinkTelemetry
     private static readonly Meter Meter = new(Name);
     private static readonly Counter<long> Bytes = Meter.CreateCounter<long>("mm:transfer_bytes_total", description: "Bytes of tensors pulled from other processes.");
     private static readonly Histogram<double> Seconds = Meter.CreateHistogram<double>("mm:transfer_seconds", description: "Time of a pull from another process.");
+
+    private static readonly ConcurrentDictionary<LeaseRegistry, bool> Registries = [];
+
+    static LinkTelemetry() => Meter.CreateObservableGauge(
+        "mm:transfer_leased_bytes", () => Registries.Keys.Sum(registry => registry.LeasedBytes), description: "Bytes of tensors that this process holds for others.");
+
+    /// <summary>Begins to tell of what <paramref name="leases"/> holds.</summary>
+    public static void Watch(LeaseRegistry leases) => Registries[leases] = true;
+
+    /// <summary>Tells of it no more.</summary>
+    public static void Unwatch(LeaseRegistry leases) => Registries.TryRemove(leases, out _);
 
     /// <summary>Runs a pull under a span and counts it.</summary>
     public static async Task<PulledTensor> MeasureAsync(TensorRef wanted, bool shared, Func<Task<PulledTensor>> pull)

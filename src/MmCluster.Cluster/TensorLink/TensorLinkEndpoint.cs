@@ -39,6 +39,7 @@ public sealed class TensorLinkEndpoint : IAsyncDisposable
         _secret = Encoding.UTF8.GetBytes(options.ClusterSecret);
         _slab = new SharedSlab(options.SlabBytes);
         _leases = new LeaseRegistry(_slab, options.LeaseTime, time);
+        LinkTelemetry.Watch(_leases);
         var incarnation = Guid.NewGuid();
         _listener = new LinkListener(_leases, _channels, _slab, options, _secret, incarnation, time);
         Address = new LinkAddress(MachineIdentity.Current, _listener.UnixPath, options.Host, _listener.Port, incarnation);
@@ -146,6 +147,7 @@ public sealed class TensorLinkEndpoint : IAsyncDisposable
         {
             return;
         }
+        LinkTelemetry.Unwatch(_leases);
         await _sweep.DisposeAsync();
         foreach (LinkShardReader channel in _channels.Values)
         {

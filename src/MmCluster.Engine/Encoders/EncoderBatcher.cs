@@ -56,6 +56,18 @@ public sealed class EncoderBatcher : IAsyncDisposable
         }
     }
 
+    /// <summary>Items that somebody has a claim on, those in flight included.</summary>
+    public int HeldItems
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _items.Values.Count(item => item.Holders > 0);
+            }
+        }
+    }
+
     /// <summary>
     /// A claim on the features of the item called <paramref name="key"/>. Only where they are neither cached nor in flight is
     /// <paramref name="prepare"/> run, and its result encoded. A fault of either is that of the features, and is not cached. When the last claim is

@@ -65,5 +65,6 @@ internal static class StatusMessage
         BusySeconds = stage.Load.BusySeconds,
         KvCacheUsage = stage.Load.KvCacheUsage,
         Finished = stage.Load.Finished,
+        CacheHeld = stage.Load.CacheHeld,
     };
 }

@@ -6,8 +6,8 @@ using System.Text;
 namespace MmCluster.Gateway.Metrics;
 
 /// <summary>
-/// What this process' meters named <c>MmCluster.*</c> have counted, as Prometheus text: counters, and histograms of seconds. Instruments below the gateway
-/// are made so that nothing there knows of Prometheus. Safe to call from any thread.
+/// What this process' meters named <c>MmCluster.*</c> tell, as Prometheus text: counters, observed gauges, and histograms of seconds. Instruments below the
+/// gateway are made so that nothing there knows of Prometheus. Safe to call from any thread.
 /// </summary>
 public sealed class MeterText : IDisposable
 {
@@ -27,7 +27,18 @@ public sealed class MeterText : IDisposable
                 listener.EnableMeasurementEvents(instrument);
             }
         };
-        _listener.SetMeasurementEventCallback<long>((instrument, value, tags, _) => ((Count)Of(instrument, tags, () => new Count())).Add(value));
+        _listener.SetMeasurementEventCallback<long>((instrument, value, tags, _) =>
+        {
+            var count = (Count)Of(instrument, tags, () => new Count());
+            if (instrument.IsObservable)
+            {
+                count.Set(value);
+            }
+            else
+            {
+                count.Add(value);
+            }
+        });
         _listener.SetMeasurementEventCallback<double>((instrument, value, tags, _) => ((Histogram)Of(instrument, tags, () => new Histogram(SecondsBounds))).Observe(value));
         _listener.Start();
     }
@@ -35,11 +46,12 @@ public sealed class MeterText : IDisposable
     /// <summary>All series.</summary>
     public string Render()
     {
+        _listener.RecordObservableInstruments();
         var text = new StringBuilder();
         foreach ((Instrument instrument, ConcurrentDictionary<string, object> series) in _series.OrderBy(one => one.Key.Name, StringComparer.Ordinal))
         {
-            bool isCounter = instrument is Counter<long>;
-            text.Append(CultureInfo.InvariantCulture, $"# HELP {instrument.Name} {instrument.Description}\n# TYPE {instrument.Name} {(isCounter ? "counter" : "histogram")}\n");
+            string type = instrument.IsObservable ? "gauge" : instrument is Counter<long> ? "counter" : "histogram";
+            text.Append(CultureInfo.InvariantCulture, $"# HELP {instrument.Name} {instrument.Description}\n# TYPE {instrument.Name} {type}\n");
             foreach ((string labels, object value) in series)
             {
                 if (value is Histogram histogram)
@@ -75,5 +87,7 @@ public sealed class MeterText : IDisposable
         public long Value => Interlocked.Read(ref _value);
 
         public void Add(long value) => Interlocked.Add(ref _value, value);
+
+        public void Set(long value) => Interlocked.Exchange(ref _value, value);
     }
 }

@@ -37,6 +37,7 @@ internal static class StageMetrics
         Stages("mm:stage_requests_finished_total", "counter", "Requests that it finished.", stage => stage.Load.Finished);
         Stages("mm:stage_cache_queries_total", "counter", "Items or positions looked up in its cache.", stage => stage.Load.CacheQueries);
         Stages("mm:stage_cache_hits_total", "counter", "Items or positions found there.", stage => stage.Load.CacheHits);
+        Stages("mm:stage_cache_held", "gauge", "Items of an encoder's caches that requests hold.", stage => stage.Load.CacheHeld);
         Stages("mm:stage_kv_cache_usage_perc", "gauge", "Share of KV blocks in use, 0 to 1.", stage => stage.Load.KvCacheUsage);
         Header("mm:node_leased_bytes", "gauge", "Bytes of tensors that a node holds for others.");
         foreach (NodeStatus node in status.Nodes)

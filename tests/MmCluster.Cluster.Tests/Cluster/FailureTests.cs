@@ -1,4 +1,5 @@
 using MmCluster.Cluster.Deployment;
+using MmCluster.Cluster.Grains;
 using MmCluster.Cluster.Status;
 using MmCluster.Engine;
 using MmCluster.Models;
@@ -31,7 +32,7 @@ public sealed class FailureTests
     {
         await using TestCluster cluster = await TestCluster.StartAsync(1);
         StageNotPlacedException error = await Assert.ThrowsAsync<StageNotPlacedException>(
-            () => cluster.Grains.GetGrain<Grains.IBackboneGrain>("nobody@r/0").CancelAsync("g", [1]));
+            () => cluster.Grains.GetGrain<IBackboneGrain>("nobody@r/0").CancelAsync("g", [1]));
         Assert.Equal("nobody@r/0", error.Stage);
         Assert.Empty((await cluster.StatusAsync()).Stages);
     }

@@ -132,6 +132,9 @@ public interface IChangingTimerGrain : IGrainWithStringKey
     /// <summary>Starts a timer that is never due, changes it, and waits for ticks, the first of which fails.</summary>
     Task<int> Ticks(int count);
 
+    /// <summary>Changes the timer within a tick that lasts longer than the new due time, and waits for the tick that this asks for.</summary>
+    Task<TimeSpan> ChangeInTick(TimeSpan dueTime, TimeSpan rest);
+
     /// <summary>Whether a tick that runs while its timer is disposed is told so.</summary>
     Task<bool> DisposeInTick();
 }
@@ -156,6 +159,29 @@ public sealed class ChangingTimerGrain : Grain, IChangingTimerGrain
         timer.Change(TimeSpan.Zero, TimeSpan.FromMilliseconds(5));
         await done.Task;
         return ticks;
+    }
+
+    public async Task<TimeSpan> ChangeInTick(TimeSpan dueTime, TimeSpan rest)
+    {
+        long ended = 0;
+        TaskCompletionSource<TimeSpan> second = new();
+        IGrainTimer timer = null!;
+        timer = this.RegisterGrainTimer(
+            async token =>
+            {
+                if (ended != 0)
+                {
+                    second.TrySetResult(TimeProvider.System.GetElapsedTime(ended));
+                    return;
+                }
+                timer.Change(dueTime, Timeout.InfiniteTimeSpan);
+                await Task.Delay(rest, token);
+                ended = TimeProvider.System.GetTimestamp();
+            },
+            new GrainTimerCreationOptions { DueTime = TimeSpan.FromMilliseconds(1), Period = TimeSpan.FromHours(1), Interleave = true });
+        TimeSpan waited = await second.Task;
+        timer.Dispose();
+        return waited;
     }
 
     public async Task<bool> DisposeInTick()

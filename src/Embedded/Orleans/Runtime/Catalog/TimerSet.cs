@@ -58,7 +58,7 @@ internal sealed partial class GrainTimer : IGrainTimer
     private readonly Lock _lock = new();
     private TimeSpan _period;
     private bool _running;
-    private bool _changed;
+    private TimeSpan? _changedDue; // of a Change since the tick began
 
     public GrainTimer(ActivationData activation, TimerSet owner, Func<CancellationToken, Task> callback, GrainTimerCreationOptions options)
     {
@@ -76,8 +76,15 @@ internal sealed partial class GrainTimer : IGrainTimer
         lock (_lock)
         {
             _period = period <= TimeSpan.Zero ? Timeout.InfiniteTimeSpan : period;
-            _changed = _running;
-            _timer.Change(dueTime, Timeout.InfiniteTimeSpan);
+            if (_running)
+            {
+                // The due time counts from the tick's end: before it, a tick would find the timer busy.
+                _changedDue = dueTime;
+            }
+            else
+            {
+                _timer.Change(dueTime, Timeout.InfiniteTimeSpan);
+            }
         }
     }
 
@@ -97,7 +104,7 @@ internal sealed partial class GrainTimer : IGrainTimer
                 return;
             }
             _running = true;
-            _changed = false;
+            _changedDue = null;
         }
         if (!_activation.TryReceive(new TickRequest(this)))
         {
@@ -124,10 +131,9 @@ internal sealed partial class GrainTimer : IGrainTimer
         lock (_lock)
         {
             _running = false;
-            // A Change during the tick has set the next one already.
-            if (!_changed && !_ended.IsCancellationRequested)
+            if (!_ended.IsCancellationRequested)
             {
-                _timer.Change(_period, Timeout.InfiniteTimeSpan);
+                _timer.Change(_changedDue ?? _period, Timeout.InfiniteTimeSpan);
             }
         }
     }
