@@ -49,6 +49,7 @@ internal static class StatusText
             zone = node.Zone,
             draining = node.Draining,
             leased_bytes = node.LeasedBytes,
+            device_leased_bytes = node.DeviceLeasedBytes,
             devices = node.Devices.Select(device => new
             {
                 name = device.Name,

@@ -23,6 +23,7 @@ internal sealed class NodeGrain(StageHost host, NodeLedger ledger, TensorLinkEnd
             Draining = host.Draining,
             Devices = ledger.Devices,
             LeasedBytes = link.LeasedBytes,
+            DeviceLeasedBytes = link.DeviceLeasedBytes,
         },
         host.Views));
 

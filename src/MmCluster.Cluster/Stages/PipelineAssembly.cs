@@ -33,7 +33,7 @@ internal sealed class PipelineAssembly(IGrainFactory grains, TensorLinkEndpoint 
             var shape = ChannelShape.Of(PipelineChannels.Between(joined, first.Spec.HiddenSize));
             ChannelRef[] inputs = await Task.WhenAll(others.Select(other => other.ExpectAsync(shape.Frames, shape.Rows, shape.Width)));
             await Task.WhenAll(others.Select((other, i) => other.ConnectAsync(i + 1 < inputs.Length ? inputs[i + 1] : results.Ref)));
-            output = await link.OpenChannelAsync(inputs[0], cancellationToken);
+            output = await link.OpenChannelAsync(inputs[0], cancellationToken, first.RowsDevice);
             PipelineExecutor executor = new(first, output, results, descriptions);
             // An idle executor would not notice.
             _ = Task.WhenAny(results.Closed, output.Closed).ContinueWith(_ => executor.Break(), TaskScheduler.Default);

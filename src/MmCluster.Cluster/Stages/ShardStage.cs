@@ -48,7 +48,7 @@ internal sealed class ShardStage(IModelShard shard, IDisposable weights, long by
         {
             Check(_worker is null);
             _input?.Dispose();
-            _input = link.ExpectChannel(shape);
+            _input = link.ExpectChannel(shape, shard.RowsDevice);
             return _input.Ref;
         }
     }
@@ -57,7 +57,7 @@ internal sealed class ShardStage(IModelShard shard, IDisposable weights, long by
     /// <exception cref="MmException">Unavailable: the other end is gone.</exception>
     public async Task ConnectAsync(ChannelRef next, CancellationToken cancellationToken)
     {
-        LinkShardWriter output = await link.OpenChannelAsync(next, cancellationToken);
+        LinkShardWriter output = await link.OpenChannelAsync(next, cancellationToken, shard.RowsDevice);
         lock (_gate)
         {
             try

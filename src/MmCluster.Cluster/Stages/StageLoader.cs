@@ -1,6 +1,7 @@
 using MmCluster.Cluster.Deployment;
 using MmCluster.Cluster.Sources;
 using MmCluster.Cluster.TensorLink;
+using MmCluster.Cluster.TensorLink.Channels;
 using MmCluster.Cluster.Wire;
 using MmCluster.Engine;
 using MmCluster.Engine.Encoders;
@@ -60,7 +61,7 @@ internal sealed class StageLoader(ModelSource source, IGrainFactory grains, Tens
                 EosTokenIds = prompts.Eos,
                 Vocabulary = tokenizer is null ? null : new TokenizerVocabulary(tokenizer),
             };
-            ExecutorOptions sizes = ExecutorOptionsOf(spec, room - model.WeightBytes);
+            ExecutorOptions sizes = ExecutorOptionsOf(spec, room - model.WeightBytes - FrameBytes(spec, model.Backbone!.Spec));
             (IModelExecutor executor, long bytes) = spec.Deployment.PipelineParallelSize == 1
                 ? Whole(Executors.Create(model.Backbone!, DeviceOf(spec), sizes))
                 : await FirstShardAsync(spec, Executors.CreateShard(model.Backbone!, DeviceOf(spec), sizes), cancellationToken);
@@ -89,7 +90,7 @@ internal sealed class StageLoader(ModelSource source, IGrainFactory grains, Tens
     {
         try
         {
-            long bytes = Executors.BytesOf(first);
+            long bytes = Executors.BytesOf(first) + FrameBytes(spec, first);
             return (await new PipelineAssembly(grains, link, time).AssembleAsync(spec.Key, first, spec.Deployment.PipelineParallelSize, cancellationToken), bytes);
         }
         catch
@@ -104,8 +105,8 @@ internal sealed class StageLoader(ModelSource source, IGrainFactory grains, Tens
         LoadedModel model = Layers(spec);
         try
         {
-            IModelShard shard = Executors.CreateShard(model.Backbone!, DeviceOf(spec), ExecutorOptionsOf(spec, room - model.WeightBytes));
-            return new ShardStage(shard, model, model.WeightBytes + Executors.BytesOf(shard), DeviceOf(spec), link);
+            IModelShard shard = Executors.CreateShard(model.Backbone!, DeviceOf(spec), ExecutorOptionsOf(spec, room - model.WeightBytes - FrameBytes(spec, model.Backbone!.Spec)));
+            return new ShardStage(shard, model, model.WeightBytes + Executors.BytesOf(shard) + FrameBytes(spec, shard), DeviceOf(spec), link);
         }
         catch
         {
@@ -190,6 +191,12 @@ internal sealed class StageLoader(ModelSource source, IGrainFactory grains, Tens
     }
 
     private static Device DeviceOf(StageSpec spec) => Device.Parse(spec.Device);
+
+    // Rows for the next shard lie in the exported slab of the sender's GPU; the last shard sends none.
+    private static long FrameBytes(StageSpec spec, IModelShard shard) => shard.RowsDevice.IsCpu ? 0 : FrameBytes(spec, shard.Spec);
+
+    private static long FrameBytes(StageSpec spec, BackboneSpec backbone) => backbone.HoldsHead ? 0 : ChannelShape.Of(
+        new PipelineChannels(PipelineChannels.FramesBetween, spec.Deployment.Limits.MaxNumBatchedTokens, backbone.HiddenSize)).MemoryBytes;
 
     private static ExecutorOptions ExecutorOptionsOf(StageSpec spec, long room) => new()
     {

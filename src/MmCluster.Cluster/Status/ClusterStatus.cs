@@ -35,6 +35,10 @@ public sealed record NodeStatus
     /// <summary>Bytes of tensors that it holds for others.</summary>
     [Id(6)]
     public long LeasedBytes { get; init; }
+
+    /// <summary>Bytes of its GPUs that hold rows for the next pipeline shard; 0 where rows go through the host's memory.</summary>
+    [Id(7)]
+    public long DeviceLeasedBytes { get; init; }
 }
 
 /// <summary>A device and its memory.</summary>

@@ -192,7 +192,7 @@ internal sealed class LinkListener : IAsyncDisposable
     // Serves it to its end; false when the message asks for something else.
     private async Task<bool> TryServeChannelAsync(Socket peer, LinkMessage asked, bool share, CancellationToken cancellationToken)
     {
-        if (asked.Verb != LinkVerb.OpenChannel)
+        if (asked.Verb != LinkVerb.OpenChannel && !(share && asked.Verb == LinkVerb.OpenDeviceChannel))
         {
             return false;
         }
@@ -200,7 +200,7 @@ internal sealed class LinkListener : IAsyncDisposable
             && asked.Shape == [channel.Shape.Frames, channel.Shape.Rows, channel.Shape.Width]
             && _channels.TryRemove(asked.Id, out channel))
         {
-            await channel.ServeAsync(peer, share, cancellationToken);
+            await channel.ServeAsync(peer, asked, share, _options.DeviceSlabs, cancellationToken);
             return true;
         }
         byte[] answer = new byte[LinkMessage.Size];

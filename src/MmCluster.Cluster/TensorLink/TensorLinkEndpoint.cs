@@ -24,6 +24,7 @@ public sealed class TensorLinkEndpoint : IAsyncDisposable
     private readonly ITimer _sweep;
     private readonly ConcurrentDictionary<Guid, PeerPool> _peers = new();
     private readonly ConcurrentDictionary<long, LinkShardReader> _channels = new();
+    private readonly DeviceLeases _deviceLeases;
     private bool _disposed;
 
     /// <summary>Starts listening.</summary>
@@ -38,6 +39,7 @@ public sealed class TensorLinkEndpoint : IAsyncDisposable
         _options = options;
         _secret = Encoding.UTF8.GetBytes(options.ClusterSecret);
         _slab = new SharedSlab(options.SlabBytes);
+        _deviceLeases = new DeviceLeases(options.DeviceSlabs, options.DeviceSlabBytes);
         _leases = new LeaseRegistry(_slab, options.LeaseTime, time);
         LinkTelemetry.Watch(_leases);
         var incarnation = Guid.NewGuid();
@@ -52,6 +54,9 @@ public sealed class TensorLinkEndpoint : IAsyncDisposable
 
     /// <summary>Bytes under lease or still being read by somebody.</summary>
     public long LeasedBytes => _leases.LeasedBytes;
+
+    /// <summary>Bytes of GPUs under lease: frames of channels.</summary>
+    public long DeviceLeasedBytes => _deviceLeases.LeasedBytes;
 
     /// <summary>
     /// Leases a tensor that <paramref name="fill"/> writes, straight into the memory that consumers will read. The lease ends with
@@ -103,21 +108,30 @@ public sealed class TensorLinkEndpoint : IAsyncDisposable
     /// <summary>
     /// Makes the receiving end of a channel; one sender may connect to its <see cref="LinkShardReader.Ref"/>. Dispose it when nobody does.
     /// </summary>
-    public LinkShardReader ExpectChannel(ChannelShape shape)
+    /// <param name="shape">What it carries.</param>
+    /// <param name="device">Where rows are wanted; the processor when null.</param>
+    public LinkShardReader ExpectChannel(ChannelShape shape, Device? device = null)
     {
-        LinkShardReader channel = new(Address, BitConverter.ToInt64(RandomNumberGenerator.GetBytes(sizeof(long))), shape);
+        LinkShardReader channel = new(Address, BitConverter.ToInt64(RandomNumberGenerator.GetBytes(sizeof(long))), shape, OrHost(device));
         _channels[channel.Ref.Id] = channel;
         _ = channel.Closed.ContinueWith(_ => _channels.TryRemove(channel.Ref.Id, out LinkShardReader? _), TaskScheduler.Default);
         return channel;
     }
 
-    /// <summary>Connects to a channel's receiving end: through shared memory on the same machine, over TCP elsewhere.</summary>
+    /// <summary>
+    /// Connects to a channel's receiving end: through shared memory on the same machine, which is a GPU's where both ends want that and can, over TCP elsewhere.
+    /// </summary>
+    /// <param name="to">The receiving end.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    /// <param name="device">Where rows are made; the processor when null.</param>
     /// <exception cref="MmException">Unavailable: its silo is gone, or nobody waits for it any more.</exception>
-    public async Task<LinkShardWriter> OpenChannelAsync(ChannelRef to, CancellationToken cancellationToken)
+    public async Task<LinkShardWriter> OpenChannelAsync(ChannelRef to, CancellationToken cancellationToken, Device? device = null)
     {
         try
         {
-            return await LinkShardWriter.ConnectAsync(to, _options.ShareMemory && to.Owner.Machine == Address.Machine, _secret, cancellationToken);
+            bool share = _options.ShareMemory && to.Owner.Machine == Address.Machine;
+            DeviceLease? lease = share && to.TakesDeviceRows && OrHost(device) is { } own ? _deviceLeases.TryTake(own, to.Shape.Checked().MemoryBytes) : null;
+            return await LinkShardWriter.ConnectAsync(to, share, _secret, lease, cancellationToken);
         }
         catch (Exception error) when (error is IOException or SocketException or InvalidDataException)
         {
@@ -160,6 +174,8 @@ public sealed class TensorLinkEndpoint : IAsyncDisposable
         }
         _slab.Dispose();
     }
+
+    private Device? OrHost(Device? device) => device is not null && _options.DeviceSlabs.Shares(device) ? device : null;
 
     private static unsafe void Copy(Tensor from, Tensor to) =>
         Buffer.MemoryCopy((void*)from.DenseAddress, (void*)to.DenseAddress, to.Bytes, from.Bytes);

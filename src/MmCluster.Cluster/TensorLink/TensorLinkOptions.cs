@@ -1,3 +1,5 @@
+using MmCluster.Cluster.TensorLink.Memory;
+
 namespace MmCluster.Cluster.TensorLink;
 
 /// <summary>How an endpoint listens and what it holds.</summary>
@@ -29,4 +31,10 @@ public sealed record TensorLinkOptions
 
     /// <summary>Whether peers on this machine are reached through shared memory; false makes every pull a TCP one.</summary>
     public bool ShareMemory { get; init; } = true;
+
+    /// <summary>Memory of a GPU that is exported at once, when the first channel between pipeline shards asks for some; more where that needs more. Default 64 MiB.</summary>
+    public long DeviceSlabBytes { get; init; } = 64L << 20;
+
+    /// <summary>How memory of devices is shared.</summary>
+    internal IDeviceSlabs DeviceSlabs { get; init; } = new GpuSlabs();
 }

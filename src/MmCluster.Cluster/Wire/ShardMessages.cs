@@ -59,6 +59,9 @@ internal struct ChannelRefSurrogate
 
     [Id(8)]
     public int Width;
+
+    [Id(9)]
+    public bool TakesDeviceRows;
 }
 
 /// <summary>Converts references to channels.</summary>
@@ -67,7 +70,10 @@ internal sealed class ChannelRefConverter : IConverter<ChannelRef, ChannelRefSur
 {
     public ChannelRef ConvertFromSurrogate(in ChannelRefSurrogate surrogate) => new(
         new LinkAddress(surrogate.Machine, surrogate.UnixPath, surrogate.Host, surrogate.Port, surrogate.Incarnation),
-        surrogate.Id, new ChannelShape(surrogate.Frames, surrogate.Rows, surrogate.Width));
+        surrogate.Id, new ChannelShape(surrogate.Frames, surrogate.Rows, surrogate.Width))
+    {
+        TakesDeviceRows = surrogate.TakesDeviceRows,
+    };
 
     public ChannelRefSurrogate ConvertToSurrogate(in ChannelRef value) => new()
     {
@@ -80,5 +86,6 @@ internal sealed class ChannelRefConverter : IConverter<ChannelRef, ChannelRefSur
         Frames = value.Shape.Frames,
         Rows = value.Shape.Rows,
         Width = value.Shape.Width,
+        TakesDeviceRows = value.TakesDeviceRows,
     };
 }

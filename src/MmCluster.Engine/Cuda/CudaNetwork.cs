@@ -45,18 +45,34 @@ internal sealed unsafe class CudaNetwork : IDisposable
         }
     }
 
-    /// <summary>Brings rows [T, HiddenSize] of the shard before to the GPU; they may be reused when it returns.</summary>
-    public void TakeRows(Tensor rows)
+    /// <summary>
+    /// Brings rows [T, HiddenSize] of the shard before to the layers, from the host's memory, another GPU, or where a peer's memory is mapped. They may be reused once the
+    /// step behind is done.
+    /// </summary>
+    public void TakeRows(CudaStream stream, Tensor rows)
     {
         using Tensor place = _rowsIn!.Slice(0, 0, rows.Size(0));
-        place.CopyFrom(rows);
+        Move(stream, rows, place);
     }
 
-    /// <summary>Waits for the step and writes its rows to <paramref name="rows"/> in the host's memory.</summary>
-    public void GiveRows(Tensor rows)
+    /// <summary>Waits for the step and writes its rows to <paramref name="rows"/>, in the host's memory or on a GPU.</summary>
+    public void GiveRows(CudaStream stream, Tensor rows)
     {
         using Tensor place = _rowsOut!.Slice(0, 0, rows.Size(0));
-        rows.CopyFrom(place);
+        Move(stream, place, rows);
+        stream.Synchronize(); // whoever is told of them has another stream, or another process
+    }
+
+    private static void Move(CudaStream stream, Tensor from, Tensor to)
+    {
+        if (from.Device.IsCpu || to.Device.IsCpu || from.Device == to.Device)
+        {
+            to.CopyFrom(from);
+        }
+        else
+        {
+            stream.Context.CopyFromPeer(from, to, stream);
+        }
     }
 
     /// <summary>Queues a step. Call it outside of any tensor scope.</summary>

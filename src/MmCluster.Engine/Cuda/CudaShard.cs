@@ -5,7 +5,10 @@ using MmCluster.Tensors.Cuda;
 
 namespace MmCluster.Engine.Cuda;
 
-/// <summary>Layers of one backbone on a GPU, as a pipeline shard: rows come from and go to the host's memory, a step is done when <see cref="Run"/> returns.</summary>
+/// <summary>
+/// Layers of one backbone on a GPU, as a pipeline shard: rows come from and go to wherever the channel has them, best on a GPU. A step is done when <see cref="Run"/>
+/// returns: no GPU ever waits for another one, so a shard that dies leaves none hanging.
+/// </summary>
 public sealed class CudaShard : IModelShard
 {
     private readonly CudaStage _stage;
@@ -26,6 +29,9 @@ public sealed class CudaShard : IModelShard
 
     /// <inheritdoc/>
     public BackboneSpec Spec { get; }
+
+    /// <inheritdoc/>
+    public Device RowsDevice => _stage.Network.Device;
 
     /// <summary>Bytes of GPU memory by purpose: KV cache, graphs, steps.</summary>
     public CudaMemoryUse Memory => _stage.Memory;
@@ -76,14 +82,14 @@ public sealed class CudaShard : IModelShard
         using CudaContext.StreamScope current = _stage.Context.Use(_stage.Stream);
         if (input is not null)
         {
-            _stage.Network.TakeRows(input);
+            _stage.Network.TakeRows(_stage.Stream, input);
         }
         _stage.Launch(plan, _flight);
         if (plan.Chunks.Length > 0)
         {
             if (output is not null)
             {
-                _stage.Network.GiveRows(output);
+                _stage.Network.GiveRows(_stage.Stream, output);
             }
             _flight.Collect(result);
         }

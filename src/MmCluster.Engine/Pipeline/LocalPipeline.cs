@@ -1,3 +1,5 @@
+using MmCluster.Tensors;
+
 namespace MmCluster.Engine.Pipeline;
 
 /// <summary>Shards as threads of one process.</summary>
@@ -16,11 +18,15 @@ public static class LocalPipeline
         }
         ExecutorDescription[] others = [.. shards.Skip(1).Select(shard => shard.Describe())];
         ExecutorDescription joined = PipelineExecutor.Join(shards[0].Describe(), others);
-        LocalShardChannel[] between = [.. shards.Skip(1).Select(shard => Channel(PipelineChannels.Between(joined, shard.Spec.HiddenSize)))];
-        LocalShardChannel results = Channel(PipelineChannels.Results(joined));
+        LocalShardChannel[] between = [.. shards.Skip(1).Select((shard, i) =>
+            Channel(PipelineChannels.Between(joined, shard.Spec.HiddenSize), RowsBetween(shards[i].RowsDevice, shard.RowsDevice)))];
+        LocalShardChannel results = Channel(PipelineChannels.Results(joined), Device.Cpu);
         ShardWorker[] workers = [.. shards.Skip(1).Select((shard, i) => new ShardWorker(shard, between[i], i + 1 < between.Length ? between[i + 1] : results))];
         return new PipelineExecutor(shards[0], between[0], results, others, workers);
     }
 
-    private static LocalShardChannel Channel(PipelineChannels shape) => new(shape.Frames, shape.Rows, shape.Width);
+    // Rows from a GPU to a GPU stay on the sender's, and are fetched from there; others go through the host.
+    private static Device RowsBetween(Device from, Device to) => from.IsCpu || to.IsCpu ? Device.Cpu : from;
+
+    private static LocalShardChannel Channel(PipelineChannels shape, Device device) => new(shape.Frames, shape.Rows, shape.Width, device);
 }

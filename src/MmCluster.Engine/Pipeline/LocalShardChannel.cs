@@ -19,8 +19,9 @@ public sealed class LocalShardChannel : IShardWriter, IShardReader
     /// <param name="frames">Messages in flight at most.</param>
     /// <param name="rows">Rows of activations a message may carry; 0 for a channel without.</param>
     /// <param name="width">Elements a row.</param>
-    public LocalShardChannel(int frames, int rows, int width) =>
-        _frames = [.. Enumerable.Range(0, frames).Select(_ => new ShardFrame(rows == 0 ? null : Tensor.Empty([rows, width])))];
+    /// <param name="device">Where rows are; the processor when null.</param>
+    public LocalShardChannel(int frames, int rows, int width, Device? device = null) =>
+        _frames = [.. Enumerable.Range(0, frames).Select(_ => new ShardFrame(rows == 0 ? null : Tensor.Empty([rows, width], DType.F32, device)))];
 
     /// <inheritdoc/>
     public ShardFrame Begin()

@@ -6,10 +6,13 @@ namespace MmCluster.Engine.Pipeline;
 /// <param name="Width">Elements a row.</param>
 public readonly record struct PipelineChannels(int Frames, int Rows, int Width)
 {
+    /// <summary>Frames from a shard to the next.</summary>
+    public const int FramesBetween = 2;
+
     /// <summary>From a shard to the next: one frame is filled while one is read.</summary>
     /// <param name="joined">The pipeline, <see cref="PipelineExecutor.Join"/>.</param>
     /// <param name="width">The network's hidden size.</param>
-    public static PipelineChannels Between(ExecutorDescription joined, int width) => new(2, joined.MaxBatchedTokens, width);
+    public static PipelineChannels Between(ExecutorDescription joined, int width) => new(FramesBetween, joined.MaxBatchedTokens, width);
 
     /// <summary>
     /// From the last shard to the executor: room for all plans of a generation that fails and of the next one, so that the last shard never waits for an executor that

@@ -4,7 +4,7 @@ using MmCluster.Tensors;
 namespace MmCluster.Engine.Pipeline;
 
 /// <summary>One message between shards: a header of any length and rows of activations. Its memory stays and is filled again and again.</summary>
-/// <param name="rows">[capacity, width] F32 on the CPU, where the channel put it; null on a channel without activations.</param>
+/// <param name="rows">[capacity, width] F32, in the host's memory or on a GPU, where the channel put it; null on a channel without activations.</param>
 public sealed class ShardFrame(Tensor? rows)
 {
     private Tensor? _taken;

@@ -21,6 +21,7 @@ internal static class StatusMessage
         Zone = node.Zone,
         Draining = node.Draining,
         LeasedBytes = node.LeasedBytes,
+        DeviceLeasedBytes = node.DeviceLeasedBytes,
         Devices = { node.Devices.Select(Of) },
     };
 

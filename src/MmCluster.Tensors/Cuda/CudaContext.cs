@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Text;
 using MmCluster.Tensors.Cuda.Native;
 
@@ -19,6 +20,7 @@ internal sealed unsafe class CudaContext
     [ThreadStatic]
     private static CudaStream? _stream;
 
+    private readonly ConcurrentDictionary<int, bool> _peers = [];
     private readonly TaskCompletionSource<Exception> _lost = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     private CudaContext(int ordinal)
@@ -187,6 +189,21 @@ internal sealed unsafe class CudaContext
         }
 
         return true;
+    }
+
+    /// <summary>
+    /// Queues a copy of dense elements from another GPU of this process, directly where the machine can. What made them must be done; neither GPU waits.
+    /// </summary>
+    internal void CopyFromPeer(Tensor source, Tensor target, CudaStream stream)
+    {
+        CudaContext other = Get(source.Device.Index);
+        if (_peers.TryAdd(other.Ordinal, true))
+        {
+            EnablePeer(other);
+        }
+
+        Bind();
+        CudaCall.Check(CudaDriver.cuMemcpyPeerAsync((nint)target.Data, Handle, (nint)source.Data, other.Handle, (nuint)source.Bytes, stream.Handle));
     }
 
     /// <summary>Gives the thread its former stream back.</summary>

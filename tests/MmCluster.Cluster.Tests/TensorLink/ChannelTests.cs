@@ -1,13 +1,15 @@
 using System.Buffers;
 using MmCluster.Cluster.TensorLink;
 using MmCluster.Cluster.TensorLink.Channels;
+using MmCluster.Cluster.TensorLink.Memory;
 using MmCluster.Engine.Pipeline;
 using MmCluster.Models;
+using MmCluster.Tensors;
 
 namespace MmCluster.Cluster.Tests.TensorLink;
 
-/// <summary>One body for shared memory and for TCP: a channel between two endpoints that take each other for other processes.</summary>
-public abstract class ChannelTests(bool shareMemory)
+/// <summary>One body for shared memory, a device's memory and TCP: a channel between two endpoints that take each other for other processes.</summary>
+public abstract class ChannelTests(bool shareMemory, bool onDevice = false)
 {
     private const int Width = 1000;
 
@@ -124,16 +126,25 @@ public abstract class ChannelTests(bool shareMemory)
 
     private static async Task<(LinkShardWriter Writer, LinkShardReader Reader)> OpenAsync(TensorLinkEndpoint sender, TensorLinkEndpoint receiver, ChannelShape shape)
     {
-        LinkShardReader reader = receiver.ExpectChannel(shape);
-        LinkShardWriter writer = await sender.OpenChannelAsync(reader.Ref, Stop);
+        LinkShardReader reader = receiver.ExpectChannel(shape, Device.Cpu);
+        LinkShardWriter writer = await sender.OpenChannelAsync(reader.Ref, Stop, Device.Cpu);
         await reader.Connected.WaitAsync(Stop);
         return (writer, reader);
     }
 
     private TensorLinkEndpoint Endpoint() => new(
-        new TensorLinkOptions { ClusterSecret = "secret", SlabBytes = 1 << 20, ShareMemory = shareMemory }, TimeProvider.System);
+        new TensorLinkOptions
+        {
+            ClusterSecret = "secret",
+            SlabBytes = 1 << 20,
+            ShareMemory = shareMemory,
+            DeviceSlabs = onDevice ? new FakeDeviceSlabs() : new GpuSlabs(),
+        },
+        TimeProvider.System);
 }
 
 public sealed class SharedChannelTests() : ChannelTests(shareMemory: true);
 
 public sealed class TcpChannelTests() : ChannelTests(shareMemory: false);
+
+public sealed class DeviceChannelTests() : ChannelTests(shareMemory: true, onDevice: true);

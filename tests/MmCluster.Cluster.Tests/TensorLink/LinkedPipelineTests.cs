@@ -2,6 +2,7 @@ using MmCluster.Cluster.TensorLink;
 using MmCluster.Cluster.TensorLink.Channels;
 using MmCluster.Engine;
 using MmCluster.Engine.Cpu;
+using MmCluster.Engine.Hosting;
 using MmCluster.Engine.Pipeline;
 using MmCluster.Models;
 using MmCluster.Models.Backbones;
@@ -11,7 +12,7 @@ using MmCluster.Tensors;
 namespace MmCluster.Cluster.Tests.TensorLink;
 
 /// <summary>A backbone of three shards, each behind an endpoint of its own, as silos have them.</summary>
-public abstract class LinkedPipelineTests(bool shareMemory)
+public abstract class LinkedPipelineTests(bool shareMemory, string device = "cpu")
 {
     private const int Shards = 3;
 
@@ -20,20 +21,24 @@ public abstract class LinkedPipelineTests(bool shareMemory)
     [Fact]
     public async Task Ids_are_those_of_one_process()
     {
+        SkipWithoutDevice();
         Dictionary<string, List<int>> alone;
-        using (LoadedModel whole = Load(LayerRange.All))
+        using (LoadedModel whole = Load(LayerRange.All, Device.Cpu))
         {
             await using Engine.Engine engine = new(new CpuExecutor(whole.Backbone!, Options), EngineOptions);
             alone = await RunAsync(engine);
         }
-        await using Replica replica = await Replica.StartAsync(shareMemory);
+        await using Replica replica = await Replica.StartAsync(shareMemory, Device.Parse(device));
         Assert.Equal(alone, await RunAsync(replica.Engine));
+        Assert.All(replica.Between, channel => Assert.Equal(device != "cpu", channel.IsOnDevice));
+        Assert.Equal(device != "cpu", replica.Endpoints[0].DeviceLeasedBytes > 0);
     }
 
     [Fact]
     public async Task A_lost_shard_ends_all_requests_with_unavailable_and_closes_the_other_shards()
     {
-        await using Replica replica = await Replica.StartAsync(shareMemory);
+        SkipWithoutDevice();
+        await using Replica replica = await Replica.StartAsync(shareMemory, Device.Parse(device));
         for (int i = 0; i < 4; i++)
         {
             replica.Engine.Submit(Request(i, tokens: 100_000));
@@ -65,8 +70,10 @@ public abstract class LinkedPipelineTests(bool shareMemory)
 
     private static EngineOptions EngineOptions => new() { MaxNumSeqs = 4, MaxNumBatchedTokens = 64 };
 
-    private static LoadedModel Load(LayerRange layers) => LoadedModel.Load(
-        RepositoryRoot.Path("tests/goldens/llama_gqa"), new LoadOptions { Backbone = DType.F32, Shard = layers });
+    private static LoadedModel Load(LayerRange layers, Device device) => LoadedModel.Load(
+        RepositoryRoot.Path("tests/goldens/llama_gqa"), new LoadOptions { Backbone = DType.F32, Shard = layers, Device = device });
+
+    private void SkipWithoutDevice() => Assert.SkipWhen(device != "cpu" && Device.CudaCount == 0, "no GPU");
 
     private static EngineRequest Request(int i, int tokens) => new()
     {
@@ -110,28 +117,35 @@ public abstract class LinkedPipelineTests(bool shareMemory)
 
         public Engine.Engine Engine { get; private set; } = null!;
 
-        public static async Task<Replica> StartAsync(bool shareMemory)
+        public List<LinkShardWriter> Between { get; } = [];
+
+        public static async Task<Replica> StartAsync(bool shareMemory, Device device)
         {
             Replica replica = new();
-            List<CpuShard> shards = [];
+            List<IModelShard> shards = [];
             for (int i = 0; i < Shards; i++)
             {
                 replica.Endpoints.Add(new TensorLinkEndpoint(
                     new TensorLinkOptions { ClusterSecret = "secret", SlabBytes = 1 << 20, ShareMemory = shareMemory }, TimeProvider.System));
-                replica._models.Add(Load(LayerRange.Part(i, Shards)));
-                shards.Add(new CpuShard(replica._models[i].Backbone!, Options));
+                replica._models.Add(Load(LayerRange.Part(i, Shards), device));
+                shards.Add(Executors.CreateShard(replica._models[i].Backbone!, device, Options));
             }
             ExecutorDescription[] others = [.. shards.Skip(1).Select(shard => shard.Describe())];
             ExecutorDescription joined = PipelineExecutor.Join(shards[0].Describe(), others);
             ChannelShape between = ChannelShape.Of(PipelineChannels.Between(joined, shards[0].Spec.HiddenSize));
             LinkShardReader results = replica.Endpoints[0].ExpectChannel(ChannelShape.Of(PipelineChannels.Results(joined)));
-            LinkShardReader[] inputs = [.. replica.Endpoints.Skip(1).Select(endpoint => endpoint.ExpectChannel(between))];
+            LinkShardReader[] inputs = [.. replica.Endpoints.Skip(1).Select(endpoint => endpoint.ExpectChannel(between, device))];
             for (int i = 1; i < Shards; i++)
             {
-                LinkShardWriter output = await replica.Endpoints[i].OpenChannelAsync(i + 1 < Shards ? inputs[i].Ref : results.Ref, Stop);
+                LinkShardWriter output = await replica.Endpoints[i].OpenChannelAsync(i + 1 < Shards ? inputs[i].Ref : results.Ref, Stop, device);
+                if (i + 1 < Shards)
+                {
+                    replica.Between.Add(output);
+                }
                 replica.Workers.Add(new ShardWorker(shards[i], inputs[i - 1], output));
             }
-            LinkShardWriter next = await replica.Endpoints[0].OpenChannelAsync(inputs[0].Ref, Stop);
+            LinkShardWriter next = await replica.Endpoints[0].OpenChannelAsync(inputs[0].Ref, Stop, device);
+            replica.Between.Add(next);
             replica.Engine = new Engine.Engine(new PipelineExecutor(shards[0], next, results, others), EngineOptions);
             return replica;
         }
@@ -156,3 +170,5 @@ public abstract class LinkedPipelineTests(bool shareMemory)
 public sealed class SharedPipelineTests() : LinkedPipelineTests(shareMemory: true);
 
 public sealed class TcpPipelineTests() : LinkedPipelineTests(shareMemory: false);
+
+public sealed class GpuPipelineTests() : LinkedPipelineTests(shareMemory: true, "cuda");

@@ -53,11 +53,17 @@ public abstract class ChannelEnd : IDisposable
     /// <summary>Reads one message of the peer's, on the end's own thread.</summary>
     private protected abstract void ReadOne();
 
+    /// <summary>Lets go of what only an open channel needs; called under <see cref="Gate"/>, perhaps more than once.</summary>
+    private protected virtual void OnClosed()
+    {
+    }
+
     private protected void Close(string reason)
     {
         lock (Gate)
         {
             _error ??= new MmException(MmErrorCode.Unavailable, $"tensor link: the channel to the other shard is gone: {reason}");
+            OnClosed();
             Monitor.PulseAll(Gate);
         }
         try

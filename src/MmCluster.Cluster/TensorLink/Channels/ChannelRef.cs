@@ -6,7 +6,11 @@ namespace MmCluster.Cluster.TensorLink.Channels;
 /// <param name="Owner">Where it waits.</param>
 /// <param name="Id">Which of the owner's channels; good for one connection.</param>
 /// <param name="Shape">What it carries.</param>
-public sealed record ChannelRef(LinkAddress Owner, long Id, ChannelShape Shape);
+public sealed record ChannelRef(LinkAddress Owner, long Id, ChannelShape Shape)
+{
+    /// <summary>Whether the receiver would rather read rows from a GPU than from the host's memory. A sender may do either.</summary>
+    public bool TakesDeviceRows { get; init; }
+}
 
 /// <summary>What a channel carries, agreed on by both ends.</summary>
 /// <param name="Frames">Messages in flight at most: as many buffers are kept on either side.</param>

@@ -5,6 +5,7 @@ using MmCluster.Cluster.TensorLink.Memory;
 using MmCluster.Cluster.TensorLink.Native;
 using MmCluster.Cluster.TensorLink.Wire;
 using MmCluster.Engine.Pipeline;
+using MmCluster.Tensors;
 
 namespace MmCluster.Cluster.TensorLink.Channels;
 
@@ -14,6 +15,7 @@ namespace MmCluster.Cluster.TensorLink.Channels;
 /// </summary>
 public sealed class LinkShardReader : ChannelEnd, IShardReader
 {
+    private readonly Device? _device;
     private readonly TaskCompletionSource _connected = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly byte[] _head = new byte[ChannelHead.Size];
     private readonly byte[] _credit = new byte[ChannelHead.CreditSize];
@@ -22,8 +24,15 @@ public sealed class LinkShardReader : ChannelEnd, IShardReader
     private long _arrived;
     private long _released;
 
-    internal LinkShardReader(LinkAddress owner, long id, ChannelShape shape)
-        : base(shape) => Ref = new ChannelRef(owner, id, shape);
+    internal LinkShardReader(LinkAddress owner, long id, ChannelShape shape, Device? device)
+        : base(shape)
+    {
+        _device = device;
+        Ref = new ChannelRef(owner, id, shape) { TakesDeviceRows = device is not null && shape.Rows > 0 };
+    }
+
+    /// <summary>Whether rows are read from a GPU.</summary>
+    public bool IsOnDevice { get; private set; }
 
     /// <summary>What the sender needs to connect.</summary>
     public ChannelRef Ref { get; }
@@ -64,19 +73,51 @@ public sealed class LinkShardReader : ChannelEnd, IShardReader
     }
 
     /// <summary>Takes over a connection whose sender asks for this channel, until it is closed.</summary>
-    internal async Task ServeAsync(Socket socket, bool share, CancellationToken cancellationToken)
+    internal async Task ServeAsync(Socket socket, LinkMessage asked, bool share, IDeviceSlabs slabs, CancellationToken cancellationToken)
     {
-        byte[] message = new byte[LinkMessage.Size];
-        new LinkMessage(LinkVerb.Channel, Ref.Id).Write(message);
-        await socket.SendAllAsync(message, cancellationToken);
+        await AnswerAsync(socket, LinkVerb.Channel, cancellationToken);
         _shared = share && Shape.Rows > 0;
-        _frames = _shared
-            ? ChannelFrames.Shared(Shape, SharedMemory.Open(await DescriptorPassing.ReceiveAsync(socket, cancellationToken), Shape.MemoryBytes), readOnly: true)
-            : ChannelFrames.Own(Shape);
+        if (asked.Verb == LinkVerb.OpenDeviceChannel)
+        {
+            ShardFrame[]? frames = TryMap(await DescriptorPassing.ReceiveAsync(socket, cancellationToken), asked, slabs);
+            IsOnDevice = frames is not null;
+            _frames = frames ?? [];
+            await AnswerAsync(socket, IsOnDevice ? LinkVerb.Channel : LinkVerb.Gone, cancellationToken);
+        }
+        if (!IsOnDevice)
+        {
+            _frames = _shared
+                ? ChannelFrames.Shared(Shape, SharedMemory.Open(await DescriptorPassing.ReceiveAsync(socket, cancellationToken), Shape.MemoryBytes), readOnly: true)
+                : ChannelFrames.Own(Shape);
+        }
         Attach(socket, "channel-in");
         _connected.TrySetResult();
         await using CancellationTokenRegistration stop = cancellationToken.Register(Dispose);
         await Closed;
+    }
+
+    private async Task AnswerAsync(Socket socket, LinkVerb verb, CancellationToken cancellationToken)
+    {
+        byte[] message = new byte[LinkMessage.Size];
+        new LinkMessage(verb, Ref.Id).Write(message);
+        await socket.SendAllAsync(message, cancellationToken);
+    }
+
+    private ShardFrame[]? TryMap(int descriptor, LinkMessage asked, IDeviceSlabs slabs)
+    {
+        if (_device is null || asked.Offset < 0 || asked.Bytes < Shape.MemoryBytes || asked.Offset > asked.Bytes - Shape.MemoryBytes)
+        {
+            _ = LibC.Close(descriptor);
+            throw new InvalidDataException($"tensor link: frames of {Shape} at {asked.Offset} of a device's slab of {asked.Bytes} bytes cannot be taken");
+        }
+        try
+        {
+            return ChannelFrames.OnDevice(Shape, slabs.Open(_device!, descriptor, asked.Bytes), asked.Offset);
+        }
+        catch (NotSupportedException)
+        {
+            return null; // another GPU that this one cannot reach: through the host
+        }
     }
 
     private protected override void ReadOne()

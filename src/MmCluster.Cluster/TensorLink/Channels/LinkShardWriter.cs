@@ -7,26 +7,34 @@ using MmCluster.Cluster.TensorLink.Native;
 using MmCluster.Cluster.TensorLink.Wire;
 using MmCluster.Engine.Pipeline;
 using MmCluster.Models;
+using MmCluster.Tensors;
 
 namespace MmCluster.Cluster.TensorLink.Channels;
 
-/// <summary>The sending end of a channel between silos. On one machine the rows are written where the peer reads them; to another they are sent.</summary>
+/// <summary>
+/// The sending end of a channel between silos. On one machine the rows are written where the peer reads them, on the sender's GPU where both ends have one; to another
+/// machine they are sent.
+/// </summary>
 public sealed class LinkShardWriter : ChannelEnd, IShardWriter
 {
     private readonly ShardFrame[] _frames;
     private readonly bool _shared;
+    private readonly DeviceLease? _lease;
+    private bool _filling;
     private readonly byte[] _head = new byte[ChannelHead.Size];
     private readonly byte[] _credit = new byte[ChannelHead.CreditSize];
     private long _sent;
     private long _released;
 
-    private LinkShardWriter(Socket socket, ChannelShape shape, SharedMemory? memory)
+    private LinkShardWriter(Socket socket, ChannelShape shape, ShardFrame[] frames, bool shared, DeviceLease? lease = null)
         : base(shape)
     {
-        _shared = memory is not null;
-        _frames = memory is null ? ChannelFrames.Own(shape) : ChannelFrames.Shared(shape, memory, readOnly: false);
+        (_frames, _shared, _lease) = (frames, shared, lease);
         Attach(socket, "channel-credits");
     }
+
+    /// <summary>Whether rows stay on a GPU.</summary>
+    public bool IsOnDevice => _lease is not null;
 
     /// <inheritdoc/>
     public ShardFrame Begin()
@@ -38,6 +46,7 @@ public sealed class LinkShardWriter : ChannelEnd, IShardWriter
                 Monitor.Wait(Gate);
             }
             ThrowIfClosed();
+            _filling = true;
         }
         ShardFrame frame = _frames[_sent % _frames.Length];
         frame.Clear();
@@ -55,6 +64,11 @@ public sealed class LinkShardWriter : ChannelEnd, IShardWriter
         long number;
         lock (Gate)
         {
+            _filling = false;
+            if (IsClosed)
+            {
+                _lease?.Dispose();
+            }
             ThrowIfClosed();
             number = _sent++;
         }
@@ -68,7 +82,12 @@ public sealed class LinkShardWriter : ChannelEnd, IShardWriter
     }
 
     /// <summary>Connects to the receiving end.</summary>
-    internal static async Task<LinkShardWriter> ConnectAsync(ChannelRef to, bool share, byte[] secret, CancellationToken cancellationToken)
+    /// <param name="to">The receiving end.</param>
+    /// <param name="share">Whether it is on this machine.</param>
+    /// <param name="secret">The cluster's.</param>
+    /// <param name="lease">Memory of a GPU for the frames, which the channel then owns; null for the host's.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    internal static async Task<LinkShardWriter> ConnectAsync(ChannelRef to, bool share, byte[] secret, DeviceLease? lease, CancellationToken cancellationToken)
     {
         ChannelShape shape = to.Shape.Checked();
         EndPoint address = share ? new UnixDomainSocketEndPoint(to.Owner.UnixPath) : new IPEndPoint(IPAddress.Parse(to.Owner.Host), to.Owner.Port);
@@ -84,21 +103,50 @@ public sealed class LinkShardWriter : ChannelEnd, IShardWriter
                 // The listener offers its slab on this socket first; a channel has memory of its own.
                 _ = LibC.Close(await DescriptorPassing.ReceiveAsync(socket, cancellationToken));
             }
+            Shape sizes = [shape.Frames, shape.Rows, shape.Width];
             byte[] message = new byte[LinkMessage.Size];
-            new LinkMessage(LinkVerb.OpenChannel, to.Id, Shape: [shape.Frames, shape.Rows, shape.Width]).Write(message);
+            (lease is null
+                ? new LinkMessage(LinkVerb.OpenChannel, to.Id, Shape: sizes)
+                : new LinkMessage(LinkVerb.OpenDeviceChannel, to.Id, Shape: sizes, Bytes: lease.Slab.Bytes, Offset: lease.Offset)).Write(message);
             await socket.SendAllAsync(message, cancellationToken);
-            await socket.ReceiveAllAsync(message, cancellationToken);
-            if (LinkMessage.Read(message) is not { Verb: LinkVerb.Channel } answer || answer.Id != to.Id)
+            if (!await IsTakenAsync(socket, to, message, cancellationToken))
             {
                 throw new InvalidDataException($"tensor link: nobody waits for channel {to.Id} of {shape}");
             }
-            return new LinkShardWriter(socket, shape, share && shape.Rows > 0 ? Offer(socket, shape) : null);
+            if (lease is not null)
+            {
+                DescriptorPassing.Send(socket, lease.Slab.Descriptor);
+                if (await IsTakenAsync(socket, to, message, cancellationToken))
+                {
+                    return new LinkShardWriter(socket, shape, ChannelFrames.OnDevice(shape, lease.Slab, lease.Offset), shared: true, lease);
+                }
+                lease.Dispose();
+            }
+            return share && shape.Rows > 0
+                ? new LinkShardWriter(socket, shape, ChannelFrames.Shared(shape, Offer(socket, shape), readOnly: false), shared: true)
+                : new LinkShardWriter(socket, shape, ChannelFrames.Own(shape), shared: false);
         }
         catch
         {
+            lease?.Dispose();
             socket.Dispose();
             throw;
         }
+    }
+
+    // A thread that still fills a frame gives the lease back when it would send it.
+    private protected override void OnClosed()
+    {
+        if (!_filling)
+        {
+            _lease?.Dispose();
+        }
+    }
+
+    private static async Task<bool> IsTakenAsync(Socket socket, ChannelRef to, byte[] message, CancellationToken cancellationToken)
+    {
+        await socket.ReceiveAllAsync(message, cancellationToken);
+        return LinkMessage.Read(message) is { Verb: LinkVerb.Channel } answer && answer.Id == to.Id;
     }
 
     private protected override void ReadOne()

@@ -34,8 +34,8 @@ internal static class DescriptorPassing
     /// <exception cref="InvalidDataException">The peer sent something else.</exception>
     public static async Task<int> ReceiveAsync(Socket socket, CancellationToken cancellationToken)
     {
-        // Completes when there is something to read, and takes nothing of it.
-        await socket.ReceiveAsync(Memory<byte>.Empty, SocketFlags.None, cancellationToken);
+        // Completes when there is something to read, and takes nothing of it. Asking for no bytes would complete at times with nothing there.
+        await socket.ReceiveAsync(new byte[1], SocketFlags.Peek, cancellationToken);
         return Receive(socket);
     }
 

@@ -23,6 +23,13 @@ internal enum LinkVerb : byte
 
     /// <summary>The listener waited for it. Over a unix socket the caller passes the frames' memory next. <see cref="Channels.ChannelHead"/> says what follows.</summary>
     Channel = 6,
+
+    /// <summary>
+    /// The same with frames on the caller's GPU: bytes is its slab's size, offset where the frames begin. Over a unix socket alone. Behind the first answer the caller passes
+    /// the slab's descriptor; the listener maps it and answers once more: <see cref="Channel"/>, or <see cref="Gone"/> where it cannot, and then the caller passes memory
+    /// of the host as for <see cref="OpenChannel"/>.
+    /// </summary>
+    OpenDeviceChannel = 7,
 }
 
 /// <summary>
