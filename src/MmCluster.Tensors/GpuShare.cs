@@ -106,7 +106,7 @@ public sealed unsafe partial class GpuShare : IDisposable
     {
         long bytes = dtype.Bytes(shape.ElementCount);
         ArgumentOutOfRangeException.ThrowIfNegative(offset);
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(offset + bytes, Bytes);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(bytes, Bytes - offset);
         ObjectDisposedException.ThrowIf(_disposed != 0, this);
         var storage = Storage.Over((byte*)_address + offset, bytes, this, _readOnly);
         try

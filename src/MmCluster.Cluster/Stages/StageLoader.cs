@@ -90,7 +90,7 @@ internal sealed class StageLoader(ModelSource source, IGrainFactory grains, Tens
     {
         try
         {
-            long bytes = Executors.BytesOf(first) + FrameBytes(spec, first);
+            long bytes = Executors.BytesOf(first) + FrameBytes(spec, first.Spec);
             return (await new PipelineAssembly(grains, link, time).AssembleAsync(spec.Key, first, spec.Deployment.PipelineParallelSize, cancellationToken), bytes);
         }
         catch
@@ -106,7 +106,7 @@ internal sealed class StageLoader(ModelSource source, IGrainFactory grains, Tens
         try
         {
             IModelShard shard = Executors.CreateShard(model.Backbone!, DeviceOf(spec), ExecutorOptionsOf(spec, room - model.WeightBytes - FrameBytes(spec, model.Backbone!.Spec)));
-            return new ShardStage(shard, model, model.WeightBytes + Executors.BytesOf(shard) + FrameBytes(spec, shard), DeviceOf(spec), link);
+            return new ShardStage(shard, model, model.WeightBytes + Executors.BytesOf(shard) + FrameBytes(spec, shard.Spec), DeviceOf(spec), link);
         }
         catch
         {
@@ -193,9 +193,7 @@ internal sealed class StageLoader(ModelSource source, IGrainFactory grains, Tens
     private static Device DeviceOf(StageSpec spec) => Device.Parse(spec.Device);
 
     // Rows for the next shard lie in the exported slab of the sender's GPU; the last shard sends none.
-    private static long FrameBytes(StageSpec spec, IModelShard shard) => shard.RowsDevice.IsCpu ? 0 : FrameBytes(spec, shard.Spec);
-
-    private static long FrameBytes(StageSpec spec, BackboneSpec backbone) => backbone.HoldsHead ? 0 : ChannelShape.Of(
+    private static long FrameBytes(StageSpec spec, BackboneSpec backbone) => backbone.HoldsHead || DeviceOf(spec).IsCpu ? 0 : ChannelShape.Of(
         new PipelineChannels(PipelineChannels.FramesBetween, spec.Deployment.Limits.MaxNumBatchedTokens, backbone.HiddenSize)).MemoryBytes;
 
     private static ExecutorOptions ExecutorOptionsOf(StageSpec spec, long room) => new()

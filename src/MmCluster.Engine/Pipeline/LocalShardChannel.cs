@@ -24,6 +24,18 @@ public sealed class LocalShardChannel : IShardWriter, IShardReader
         _frames = [.. Enumerable.Range(0, frames).Select(_ => new ShardFrame(rows == 0 ? null : Tensor.Empty([rows, width], DType.F32, device)))];
 
     /// <inheritdoc/>
+    public bool IsOpen
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return !_closed;
+            }
+        }
+    }
+
+    /// <inheritdoc/>
     public ShardFrame Begin()
     {
         lock (_gate)
@@ -48,6 +60,12 @@ public sealed class LocalShardChannel : IShardWriter, IShardReader
             _sent++;
             Monitor.PulseAll(_gate);
         }
+    }
+
+    /// <inheritdoc/>
+    public void Drop()
+    {
+        // Frames are the collector's.
     }
 
     /// <inheritdoc/>

@@ -110,6 +110,7 @@ public sealed class PipelineExecutor : IModelExecutor
     public void Dispose()
     {
         Break();
+        _next.Drop();
         foreach (IDisposable part in _rest)
         {
             part.Dispose();

@@ -59,6 +59,7 @@ public sealed class ShardWorker : IDisposable
         {
             reason = error;
         }
+        _output.Drop();
         Dispose();
         _shard.Dispose();
         _ended.SetException(reason);
@@ -68,24 +69,35 @@ public sealed class ShardWorker : IDisposable
     private void Serve()
     {
         ShardFrame frame = _input.Receive();
-        WireReader source = new(frame.Header.WrittenSpan);
-        MessageHead head = MessageHead.Read(ref source);
-        if (head.Generation > _generation)
+        bool send = false;
+        try
         {
-            _shard.Reset();
-            (_generation, _number, _failed) = (head.Generation, 0, false);
+            WireReader source = new(frame.Header.WrittenSpan);
+            MessageHead head = MessageHead.Read(ref source);
+            if (head.Generation > _generation)
+            {
+                _shard.Reset();
+                (_generation, _number, _failed) = (head.Generation, 0, false);
+            }
+            if (head.Generation == _generation && !_failed)
+            {
+                send = Answer(head, source, frame);
+            }
         }
-        if (head.Generation == _generation && !_failed)
+        finally
         {
-            Answer(head, source, frame);
+            _input.Release();
         }
-        _input.Release();
+        if (send && _input.IsOpen)
+        {
+            _output.Send();
+        }
     }
 
-    private void Answer(in MessageHead head, WireReader source, ShardFrame frame)
+    // Whether there is something to send.
+    private bool Answer(in MessageHead head, WireReader source, ShardFrame frame)
     {
         ShardFrame answer = _output.Begin();
-        bool send = true;
         try
         {
             if (head.Kind == MessageKind.Failure)
@@ -96,7 +108,7 @@ public sealed class ShardWorker : IDisposable
             {
                 throw new InvalidOperationException($"pipeline: {head.Kind} {head.Number} came where step {_number - 1} was due");
             }
-            send = Compute(head, source, frame, answer);
+            return Compute(head, source, frame, answer);
         }
         catch (Exception error)
         {
@@ -104,10 +116,7 @@ public sealed class ShardWorker : IDisposable
             answer.Clear();
             (head with { Kind = MessageKind.Failure }).Write(answer.Header);
             FailureCodec.Write(answer.Header, MmException.From(error));
-        }
-        if (send)
-        {
-            _output.Send();
+            return true;
         }
     }
 

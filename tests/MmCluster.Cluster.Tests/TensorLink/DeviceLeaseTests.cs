@@ -1,5 +1,10 @@
+using System.Net.Sockets;
+using System.Text;
 using MmCluster.Cluster.TensorLink;
 using MmCluster.Cluster.TensorLink.Channels;
+using MmCluster.Cluster.TensorLink.Memory;
+using MmCluster.Cluster.TensorLink.Native;
+using MmCluster.Cluster.TensorLink.Wire;
 using MmCluster.Engine.Pipeline;
 using MmCluster.Models;
 using MmCluster.Tensors;
@@ -38,17 +43,82 @@ public sealed class DeviceLeaseTests
         Assert.Equal(2, slabs.Created);
     }
 
-    [Fact]
-    public async Task A_frame_that_is_being_filled_when_its_channel_breaks_stays_leased_until_it_would_be_sent()
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task A_frame_that_is_being_filled_when_its_channel_breaks_stays_leased_until_its_user_is_done(bool wouldSend)
     {
-        await using TensorLinkEndpoint sender = Endpoint(new FakeDeviceSlabs()), receiver = Endpoint(new FakeDeviceSlabs());
+        FakeDeviceSlabs slabs = new();
+        await using TensorLinkEndpoint sender = Endpoint(slabs), receiver = Endpoint(new FakeDeviceSlabs());
         Channel channel = await OpenAsync(sender, receiver);
         channel.Writer.Begin();
         channel.Reader.Dispose();
         await channel.Writer.Closed.WaitAsync(TimeSpan.FromSeconds(20), Stop);
         Assert.Equal(Shape.MemoryBytes, sender.DeviceLeasedBytes);
-        Assert.Throws<MmException>(channel.Writer.Send);
+        Assert.Equal(1, slabs.Mapped);
+        if (wouldSend)
+        {
+            Assert.Throws<MmException>(channel.Writer.Send);
+        }
+        else
+        {
+            channel.Writer.Drop();
+        }
         Assert.Equal(0, sender.DeviceLeasedBytes);
+        Assert.Equal(0, slabs.Mapped);
+    }
+
+    [Fact]
+    public async Task A_frame_that_is_being_read_when_its_channel_breaks_stays_mapped_until_its_user_is_done()
+    {
+        FakeDeviceSlabs mappings = new();
+        await using TensorLinkEndpoint sender = Endpoint(new FakeDeviceSlabs()), receiver = Endpoint(mappings);
+        Channel channel = await OpenAsync(sender, receiver);
+        channel.Writer.Begin();
+        channel.Writer.Send();
+        channel.Reader.Receive();
+        channel.Writer.Dispose();
+        await channel.Reader.Closed.WaitAsync(TimeSpan.FromSeconds(20), Stop);
+        Assert.False(channel.Reader.IsOpen);
+        Assert.Equal(0, sender.DeviceLeasedBytes);
+        Assert.Equal(1, mappings.Mapped);
+        channel.Reader.Release();
+        Assert.Equal(0, mappings.Mapped);
+    }
+
+    [Fact]
+    public async Task A_slab_goes_with_its_last_lease()
+    {
+        FakeDeviceSlabs slabs = new();
+        await using TensorLinkEndpoint sender = Endpoint(slabs), receiver = Endpoint(new FakeDeviceSlabs());
+        Channel first = await OpenAsync(sender, receiver), second = await OpenAsync(sender, receiver);
+        first.Writer.Dispose();
+        Assert.Equal(1, slabs.Mapped);
+        second.Writer.Dispose();
+        Assert.Equal(0, slabs.Mapped);
+        Pass(await OpenAsync(sender, receiver), 5);
+        Assert.Equal(2, slabs.Created);
+    }
+
+    [Fact]
+    public async Task A_sender_that_fails_at_connecting_closes_the_channel_for_who_waits_at_it()
+    {
+        await using TensorLinkEndpoint receiver = Endpoint(new FakeDeviceSlabs());
+        LinkShardReader reader = receiver.ExpectChannel(Shape, Device.Cpu);
+        using (Socket liar = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified))
+        {
+            await liar.ConnectAsync(new UnixDomainSocketEndPoint(receiver.Address.UnixPath), Stop);
+            await Handshake.CallAsync(liar, Encoding.UTF8.GetBytes("secret"), receiver.Address.Incarnation, Stop);
+            _ = LibC.Close(await DescriptorPassing.ReceiveAsync(liar, Stop));
+            byte[] message = new byte[LinkMessage.Size];
+            // Its frames would begin within the slab and end behind it.
+            new LinkMessage(LinkVerb.OpenDeviceChannel, reader.Ref.Id, Shape: [2, 16, 64], Bytes: Shape.MemoryBytes, Offset: 4096).Write(message);
+            await liar.SendAllAsync(message, Stop);
+            using var slab = SharedMemory.Create(Shape.MemoryBytes);
+            DescriptorPassing.Send(liar, slab.Descriptor);
+            await reader.Closed.WaitAsync(TimeSpan.FromSeconds(20), Stop);
+        }
+        Assert.Contains("cannot be taken", Assert.Throws<MmException>(() => reader.Receive()).Message, StringComparison.Ordinal);
     }
 
     [Theory]

@@ -12,6 +12,7 @@ public abstract class ChannelEnd : IDisposable
     private readonly TaskCompletionSource _closed = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private Socket? _socket;
     private MmException? _error;
+    private bool _held;
 
     private protected ChannelEnd(ChannelShape shape) => Shape = shape.Checked();
 
@@ -45,6 +46,10 @@ public abstract class ChannelEnd : IDisposable
         lock (Gate)
         {
             _socket = socket;
+            if (IsClosed)
+            {
+                Free();
+            }
             Monitor.PulseAll(Gate);
         }
         new Thread(Run) { IsBackground = true, Name = name }.Start();
@@ -53,9 +58,20 @@ public abstract class ChannelEnd : IDisposable
     /// <summary>Reads one message of the peer's, on the end's own thread.</summary>
     private protected abstract void ReadOne();
 
-    /// <summary>Lets go of what only an open channel needs; called under <see cref="Gate"/>, perhaps more than once.</summary>
-    private protected virtual void OnClosed()
+    /// <summary>Lets go of the memory of frames: the channel is closed and nobody has one in hand. Called under <see cref="Gate"/>, perhaps more than once.</summary>
+    private protected abstract void Free();
+
+    /// <summary>A frame goes to the end's user, who works on it without the gate; called under <see cref="Gate"/>.</summary>
+    private protected void Hold() => _held = true;
+
+    /// <summary>The user is done with it; called under <see cref="Gate"/>.</summary>
+    private protected void LetGo()
     {
+        _held = false;
+        if (IsClosed)
+        {
+            Free();
+        }
     }
 
     private protected void Close(string reason)
@@ -63,7 +79,6 @@ public abstract class ChannelEnd : IDisposable
         lock (Gate)
         {
             _error ??= new MmException(MmErrorCode.Unavailable, $"tensor link: the channel to the other shard is gone: {reason}");
-            OnClosed();
             Monitor.PulseAll(Gate);
         }
         try
@@ -73,6 +88,14 @@ public abstract class ChannelEnd : IDisposable
         }
         catch (Exception error) when (error is SocketException or ObjectDisposedException)
         {
+        }
+        // Behind that: the peer must not take for rows what memory given back holds next.
+        lock (Gate)
+        {
+            if (!_held)
+            {
+                Free();
+            }
         }
         _closed.TrySetResult();
     }

@@ -20,6 +20,7 @@ public sealed class LinkShardReader : ChannelEnd, IShardReader
     private readonly byte[] _head = new byte[ChannelHead.Size];
     private readonly byte[] _credit = new byte[ChannelHead.CreditSize];
     private ShardFrame[] _frames = [];
+    private DeviceSlab? _mapping;
     private bool _shared;
     private long _arrived;
     private long _released;
@@ -32,13 +33,25 @@ public sealed class LinkShardReader : ChannelEnd, IShardReader
     }
 
     /// <summary>Whether rows are read from a GPU.</summary>
-    public bool IsOnDevice { get; private set; }
+    public bool IsOnDevice => _mapping is not null;
 
     /// <summary>What the sender needs to connect.</summary>
     public ChannelRef Ref { get; }
 
     /// <summary>Completes when the sender has connected.</summary>
     public Task Connected => _connected.Task;
+
+    /// <inheritdoc/>
+    public bool IsOpen
+    {
+        get
+        {
+            lock (Gate)
+            {
+                return !IsClosed;
+            }
+        }
+    }
 
     /// <inheritdoc/>
     public ShardFrame Receive()
@@ -50,6 +63,7 @@ public sealed class LinkShardReader : ChannelEnd, IShardReader
                 Monitor.Wait(Gate);
             }
             ThrowIfClosed();
+            Hold();
             return _frames[_released % _frames.Length];
         }
     }
@@ -60,6 +74,7 @@ public sealed class LinkShardReader : ChannelEnd, IShardReader
         lock (Gate)
         {
             _released++;
+            LetGo();
         }
         BinaryPrimitives.WriteInt64LittleEndian(_credit, _released);
         try
@@ -72,28 +87,43 @@ public sealed class LinkShardReader : ChannelEnd, IShardReader
         }
     }
 
-    /// <summary>Takes over a connection whose sender asks for this channel, until it is closed.</summary>
+    /// <summary>Takes over a connection whose sender asks for this channel, until it is closed. A sender that fails at connecting closes it: nobody else may come.</summary>
     internal async Task ServeAsync(Socket socket, LinkMessage asked, bool share, IDeviceSlabs slabs, CancellationToken cancellationToken)
     {
-        await AnswerAsync(socket, LinkVerb.Channel, cancellationToken);
-        _shared = share && Shape.Rows > 0;
-        if (asked.Verb == LinkVerb.OpenDeviceChannel)
+        try
         {
-            ShardFrame[]? frames = TryMap(await DescriptorPassing.ReceiveAsync(socket, cancellationToken), asked, slabs);
-            IsOnDevice = frames is not null;
-            _frames = frames ?? [];
-            await AnswerAsync(socket, IsOnDevice ? LinkVerb.Channel : LinkVerb.Gone, cancellationToken);
+            _shared = share && Shape.Rows > 0;
+            _frames = await AgreeAsync(socket, asked, slabs, cancellationToken);
+            Attach(socket, "channel-in");
         }
-        if (!IsOnDevice)
+        catch (Exception error)
         {
-            _frames = _shared
-                ? ChannelFrames.Shared(Shape, SharedMemory.Open(await DescriptorPassing.ReceiveAsync(socket, cancellationToken), Shape.MemoryBytes), readOnly: true)
-                : ChannelFrames.Own(Shape);
+            Close(error.Message);
+            throw;
         }
-        Attach(socket, "channel-in");
         _connected.TrySetResult();
         await using CancellationTokenRegistration stop = cancellationToken.Register(Dispose);
         await Closed;
+    }
+
+    private protected override void Free() => _mapping?.Dispose();
+
+    // The frames that both ends use.
+    private async Task<ShardFrame[]> AgreeAsync(Socket socket, LinkMessage asked, IDeviceSlabs slabs, CancellationToken cancellationToken)
+    {
+        await AnswerAsync(socket, LinkVerb.Channel, cancellationToken);
+        if (asked.Verb == LinkVerb.OpenDeviceChannel)
+        {
+            ShardFrame[]? frames = TryMap(await DescriptorPassing.ReceiveAsync(socket, cancellationToken), asked, slabs);
+            await AnswerAsync(socket, frames is null ? LinkVerb.Gone : LinkVerb.Channel, cancellationToken);
+            if (frames is not null)
+            {
+                return frames;
+            }
+        }
+        return _shared
+            ? ChannelFrames.Shared(Shape, SharedMemory.Open(await DescriptorPassing.ReceiveAsync(socket, cancellationToken), Shape.MemoryBytes), readOnly: true)
+            : ChannelFrames.Own(Shape);
     }
 
     private async Task AnswerAsync(Socket socket, LinkVerb verb, CancellationToken cancellationToken)
@@ -105,19 +135,20 @@ public sealed class LinkShardReader : ChannelEnd, IShardReader
 
     private ShardFrame[]? TryMap(int descriptor, LinkMessage asked, IDeviceSlabs slabs)
     {
-        if (_device is null || asked.Offset < 0 || asked.Bytes < Shape.MemoryBytes || asked.Offset > asked.Bytes - Shape.MemoryBytes)
+        if (_device is null || Shape.Rows == 0 || asked.Offset < 0 || asked.Bytes < Shape.MemoryBytes || asked.Offset > asked.Bytes - Shape.MemoryBytes)
         {
             _ = LibC.Close(descriptor);
             throw new InvalidDataException($"tensor link: frames of {Shape} at {asked.Offset} of a device's slab of {asked.Bytes} bytes cannot be taken");
         }
         try
         {
-            return ChannelFrames.OnDevice(Shape, slabs.Open(_device!, descriptor, asked.Bytes), asked.Offset);
+            _mapping = slabs.Open(_device, descriptor, asked.Bytes);
         }
         catch (NotSupportedException)
         {
             return null; // another GPU that this one cannot reach: through the host
         }
+        return ChannelFrames.OnDevice(Shape, _mapping, asked.Offset);
     }
 
     private protected override void ReadOne()

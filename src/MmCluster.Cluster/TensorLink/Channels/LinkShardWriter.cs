@@ -20,7 +20,6 @@ public sealed class LinkShardWriter : ChannelEnd, IShardWriter
     private readonly ShardFrame[] _frames;
     private readonly bool _shared;
     private readonly DeviceLease? _lease;
-    private bool _filling;
     private readonly byte[] _head = new byte[ChannelHead.Size];
     private readonly byte[] _credit = new byte[ChannelHead.CreditSize];
     private long _sent;
@@ -46,7 +45,7 @@ public sealed class LinkShardWriter : ChannelEnd, IShardWriter
                 Monitor.Wait(Gate);
             }
             ThrowIfClosed();
-            _filling = true;
+            Hold();
         }
         ShardFrame frame = _frames[_sent % _frames.Length];
         frame.Clear();
@@ -56,6 +55,7 @@ public sealed class LinkShardWriter : ChannelEnd, IShardWriter
     /// <inheritdoc/>
     public void Send()
     {
+        Drop();
         ShardFrame frame = _frames[_sent % _frames.Length];
         if (frame.Header.WrittenCount > ChannelShape.MaxHeaderBytes)
         {
@@ -64,11 +64,6 @@ public sealed class LinkShardWriter : ChannelEnd, IShardWriter
         long number;
         lock (Gate)
         {
-            _filling = false;
-            if (IsClosed)
-            {
-                _lease?.Dispose();
-            }
             ThrowIfClosed();
             number = _sent++;
         }
@@ -78,6 +73,15 @@ public sealed class LinkShardWriter : ChannelEnd, IShardWriter
         if (!_shared && frame.RowCount > 0)
         {
             SendAll(MemoryMarshal.AsBytes(frame.Rows!.AsReadOnlySpan<float>())[..(int)frame.RowBytes]);
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Drop()
+    {
+        lock (Gate)
+        {
+            LetGo();
         }
     }
 
@@ -134,14 +138,7 @@ public sealed class LinkShardWriter : ChannelEnd, IShardWriter
         }
     }
 
-    // A thread that still fills a frame gives the lease back when it would send it.
-    private protected override void OnClosed()
-    {
-        if (!_filling)
-        {
-            _lease?.Dispose();
-        }
-    }
+    private protected override void Free() => _lease?.Dispose();
 
     private static async Task<bool> IsTakenAsync(Socket socket, ChannelRef to, byte[] message, CancellationToken cancellationToken)
     {

@@ -1,16 +1,15 @@
-using MmCluster.Models;
 using MmCluster.Tensors;
 
 namespace MmCluster.Cluster.TensorLink.Memory;
 
 /// <summary>
-/// A silo's exported memory of its devices, leased by offset: one slab a device, made when it is first asked for, and a further one where that is too small. Slabs stay
-/// until the process ends: their memory is used again by the next replica. Safe to call from any thread.
+/// A silo's exported memory of its devices, leased by offset: one slab a device, made when it is first asked for, a further one where that is too small. A slab goes with
+/// its last lease, so that what stages took is the device's again when they are unloaded. Safe to call from any thread.
 /// </summary>
 internal sealed class DeviceLeases(IDeviceSlabs slabs, long leastBytes)
 {
     private readonly Lock _gate = new();
-    private readonly List<(Device Device, DeviceSlab Slab, SlabSpace Space)> _slabs = [];
+    private readonly List<Exported> _slabs = [];
 
     /// <summary>Bytes under lease.</summary>
     public long LeasedBytes
@@ -19,7 +18,7 @@ internal sealed class DeviceLeases(IDeviceSlabs slabs, long leastBytes)
         {
             lock (_gate)
             {
-                return _slabs.Sum(slab => slab.Space.UsedBytes);
+                return _slabs.Sum(exported => exported.Space.UsedBytes);
             }
         }
     }
@@ -29,37 +28,58 @@ internal sealed class DeviceLeases(IDeviceSlabs slabs, long leastBytes)
     {
         lock (_gate)
         {
-            foreach ((Device Device, DeviceSlab Slab, SlabSpace Space) known in _slabs.Where(known => known.Device == device))
+            foreach (Exported known in _slabs.Where(known => known.Device == device))
             {
                 if (known.Space.TryTake(bytes) is { } piece)
                 {
-                    return new DeviceLease(known.Slab, known.Space, piece.Offset, piece.Bytes);
+                    return new DeviceLease(this, known, piece.Offset, piece.Bytes);
                 }
             }
             try
             {
                 DeviceSlab slab = slabs.Create(device, Math.Max(bytes, leastBytes));
-                SlabSpace space = new(slab.Bytes);
-                _slabs.Add((device, slab, space));
-                return space.TryTake(bytes) is { } piece ? new DeviceLease(slab, space, piece.Offset, piece.Bytes) : null;
+                Exported exported = new(device, slab, new SlabSpace(slab.Bytes));
+                if (exported.Space.TryTake(bytes) is not { } piece)
+                {
+                    slab.Dispose(); // smaller than was asked for
+                    return null;
+                }
+                _slabs.Add(exported);
+                return new DeviceLease(this, exported, piece.Offset, piece.Bytes);
             }
-            catch (Exception error) when (error is NotSupportedException or InsufficientMemoryException or MmException)
+            catch (Exception error) when (error is NotSupportedException or InsufficientMemoryException)
             {
                 return null;
             }
         }
     }
+
+    internal void Give(Exported exported, long offset, long bytes)
+    {
+        lock (_gate)
+        {
+            exported.Space.Give(offset, bytes);
+            if (exported.Space.UsedBytes == 0)
+            {
+                _slabs.Remove(exported);
+                exported.Slab.Dispose();
+            }
+        }
+    }
+
+    /// <summary>A slab and what of it is free.</summary>
+    internal sealed record Exported(Device Device, DeviceSlab Slab, SlabSpace Space);
 }
 
 /// <summary>A piece of a device's slab. Disposing gives it back; whoever forgets to leaves that to the collector.</summary>
-internal sealed class DeviceLease(DeviceSlab slab, SlabSpace space, long offset, long bytes) : IDisposable
+internal sealed class DeviceLease(DeviceLeases owner, DeviceLeases.Exported exported, long offset, long bytes) : IDisposable
 {
     private bool _disposed;
 
     ~DeviceLease() => Give();
 
     /// <summary>Where it lies.</summary>
-    public DeviceSlab Slab => slab;
+    public DeviceSlab Slab => exported.Slab;
 
     /// <summary>From the slab's start.</summary>
     public long Offset => offset;
@@ -75,7 +95,7 @@ internal sealed class DeviceLease(DeviceSlab slab, SlabSpace space, long offset,
     {
         if (!Interlocked.Exchange(ref _disposed, true))
         {
-            space.Give(offset, bytes);
+            owner.Give(exported, offset, bytes);
         }
     }
 }

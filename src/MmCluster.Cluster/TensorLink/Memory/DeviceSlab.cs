@@ -2,8 +2,11 @@ using MmCluster.Tensors;
 
 namespace MmCluster.Cluster.TensorLink.Memory;
 
-/// <summary>Memory of a device that processes of one machine share through a descriptor. Tensors over it keep it mapped.</summary>
-internal abstract class DeviceSlab
+/// <summary>
+/// Memory of a device that processes of one machine share through a descriptor. Disposing unmaps it, when nobody uses tensors over it any more; without that the collector
+/// does, which does not know how much it is.
+/// </summary>
+internal abstract class DeviceSlab : IDisposable
 {
     /// <summary>Its size.</summary>
     public abstract long Bytes { get; }
@@ -13,6 +16,9 @@ internal abstract class DeviceSlab
 
     /// <summary>[shape] F32 at an offset.</summary>
     public abstract Tensor View(long offset, Shape shape);
+
+    /// <summary>Unmaps it; a second call does nothing.</summary>
+    public abstract void Dispose();
 }
 
 /// <summary>Makes and opens such memory. Tests have some that is the host's.</summary>
@@ -47,5 +53,7 @@ internal sealed class GpuSlabs : IDeviceSlabs
         public override int Descriptor => share.Descriptor;
 
         public override Tensor View(long offset, Shape shape) => share.View(offset, shape, DType.F32);
+
+        public override void Dispose() => share.Dispose();
     }
 }
