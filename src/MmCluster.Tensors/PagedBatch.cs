@@ -27,7 +27,7 @@ public sealed class PagedBatch
     /// </summary>
     public Tensor? VisibleEnds { get; init; }
 
-    /// <summary>[T] or null: the first position that each token sees; 0 when null. For text that attends to one of several pictures. On the processor only.</summary>
+    /// <summary>[T] or null: the first position that each token sees; 0 when null. For text that attends to one of several pictures.</summary>
     public Tensor? VisibleStarts { get; init; }
 
     /// <summary>

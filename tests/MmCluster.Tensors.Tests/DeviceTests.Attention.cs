@@ -97,6 +97,35 @@ public abstract partial class DeviceTests
     }
 
     [Fact]
+    public void A_token_sees_positions_between_its_start_and_its_end()
+    {
+        using var scope = new TensorScope();
+        using var kv = new PagedKv(6, 1, 24, device: Device);
+        Tensor k = Random([90, 1, 24], 1);
+        Ops.Append(k, k, kv, Batch([(0, 0, 90)], [[0, 1, 2, 3, 4, 5]]));
+        Tensor q = Random([5, 1, 24], 2);
+        int[] starts = [0, 3, 16, 70, 0];
+        int[] ends = [90, 5, 81, 90, 0];
+        Tensor y = Ops.PagedAttention(q, kv, new PagedBatch
+        {
+            QueryStarts = Of(0, 5),
+            SequenceLengths = Of(90),
+            BlockTables = From([0, 1, 2, 3, 4, 5], [1, 6]),
+            SlotMapping = Full([5], -1, DType.I32),
+            Positions = Full([5], 0, DType.I32),
+            VisibleStarts = From(starts, [5]),
+            VisibleEnds = From(ends, [5]),
+        }, new AttentionOptions { Causal = false });
+        float[][] rows = Rows(k.Transpose(0, 1).Unsqueeze(0), 0, 0);
+        for (int i = 0; i < 5; i++)
+        {
+            double[] expected = Reference.Attend(
+                q.Select(0, i).Select(0, 0).ToArray<float>(), rows, rows, 1 / Math.Sqrt(24), j => j >= starts[i] && j < ends[i] ? 0 : null);
+            Reference.Close(y.Select(0, i).Select(0, 0).Contiguous(), expected, 2e-6);
+        }
+    }
+
+    [Fact]
     public void More_queries_than_keys_are_refused_only_where_attention_is_causal()
     {
         using var scope = new TensorScope();

@@ -4,7 +4,7 @@ namespace MmCluster.Engine;
 /// What a step sampled: one entry a sampling chunk, in the plan's order, each with one token or, behind accepted drafts, several.
 /// Reused from step to step; grows to the largest step seen and allocates nothing after that. Not thread-safe.
 /// </summary>
-public sealed class StepResult
+public sealed class StepResult : Cpu.ISlotFailures
 {
     private readonly List<SampledChunk> _chunks = [];
     private readonly List<SampledToken> _tokens = [];

@@ -6,6 +6,16 @@ namespace MmCluster.Engine.Cpu;
 /// <summary>What a shard on the processor can hold, from its network and its options.</summary>
 internal static class CpuCapacity
 {
+    /// <summary>How requests feed a network, on any device.</summary>
+    public static DecoderKind KindOf(BackboneSpec spec) => spec.Kind switch
+    {
+        BackboneKind.CausalLm => DecoderKind.CausalLm,
+        BackboneKind.PrefixLm => DecoderKind.PrefixLm,
+        BackboneKind.EncoderDecoder => DecoderKind.EncoderDecoder,
+        BackboneKind.CrossAttentionToMedia => DecoderKind.CrossAttentionToMedia,
+        _ => throw new NotSupportedException($"executor: backbones of kind {spec.Kind}"),
+    };
+
     /// <exception cref="ArgumentException">The KV cache would not hold one block.</exception>
     public static ExecutorDescription Describe(BackboneSpec spec, ExecutorOptions options)
     {
@@ -21,14 +31,7 @@ internal static class CpuCapacity
                 options.MaxBatchedTokens)
             {
                 KvFormat = $"cpu {options.KvType}",
-                Kind = spec.Kind switch
-                {
-                    BackboneKind.CausalLm => DecoderKind.CausalLm,
-                    BackboneKind.PrefixLm => DecoderKind.PrefixLm,
-                    BackboneKind.EncoderDecoder => DecoderKind.EncoderDecoder,
-                    BackboneKind.CrossAttentionToMedia => DecoderKind.CrossAttentionToMedia,
-                    _ => throw new NotSupportedException($"cpu executor: backbones of kind {spec.Kind}"),
-                },
+                Kind = KindOf(spec),
             };
     }
 }

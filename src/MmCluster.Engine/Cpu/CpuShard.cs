@@ -17,6 +17,8 @@ public sealed class CpuShard : IModelShard
     private readonly CpuSlot?[] _slots;
     private readonly StepRows _rows;
     private readonly CrossMemories? _memories;
+    private readonly SlotMemories? _remembered;
+    private readonly CrossRows? _crossRows;
     private readonly EmbeddedRows? _embedding;
     private readonly SampledRows? _sampling;
     private BackboneStep? _step;
@@ -28,18 +30,20 @@ public sealed class CpuShard : IModelShard
         BackboneSpec spec = backbone.Spec;
         _backbone = backbone;
         _description = CpuCapacity.Describe(spec, options);
+        _slots = new CpuSlot?[_description.MaxSlots];
         if (backbone is ICrossBackbone cross)
         {
             if (!spec.HoldsEmbedding || !spec.HoldsHead)
             {
                 throw new ArgumentException($"pipeline: a network of kind {spec.Kind} cannot be cut: every layer of it attends to a memory that one shard makes");
             }
-            _memories = new CrossMemories(cross, _description.MaxSlots, options.KvType);
+            _memories = new CrossMemories(cross, _description.MaxSlots, cross.Cross.MaxLength, options.KvType, Device.Cpu);
+            _remembered = new SlotMemories(cross, _memories, _slots, Device.Cpu);
+            _crossRows = new CrossRows(_memories, spec.Kind);
         }
         _kv = [.. Enumerable.Range(0, spec.HeldLayers).Select(_ => new PagedKv(_description.BlockCount, spec.KvHeads, spec.HeadDim, options.KvType))];
-        _slots = new CpuSlot?[_description.MaxSlots];
         _rows = new StepRows(PagedKv.BlockSize, spec.HoldsEmbedding, spec.Kind, spec.UsesTokenTypes);
-        _embedding = spec.HoldsEmbedding ? new EmbeddedRows(backbone, _memories, _slots, _description.Kind) : null;
+        _embedding = spec.HoldsEmbedding ? new EmbeddedRows(backbone, _slots) : null;
         _sampling = spec.HoldsHead ? new SampledRows(spec.VocabularySize, _slots) : null;
     }
 
@@ -65,8 +69,9 @@ public sealed class CpuShard : IModelShard
             return;
         }
         _rows.Fill(plan, _slots);
-        _memories?.Shape(plan.Chunks.Length, _rows.Batch);
+        _crossRows?.Shape(plan.Chunks.Length, _rows.Batch);
         using var scope = new TensorScope(recycle: true);
+        _remembered?.Remember(plan, result);
         Tensor hidden = _embedding?.Forward(plan, _rows, result) ?? input ?? throw new ArgumentNullException(nameof(input));
         hidden = _backbone.Forward(hidden, StepOf(plan), Spec.FirstLayer, Spec.EndLayer);
         if (_sampling is null)
@@ -110,6 +115,7 @@ public sealed class CpuShard : IModelShard
             kv.Dispose();
         }
         _memories?.Dispose();
+        _crossRows?.Dispose();
         _rows.Dispose();
     }
 
@@ -154,7 +160,7 @@ public sealed class CpuShard : IModelShard
         _step ??= new BackboneStep { Batch = _rows.Batch, Kv = _kv, CrossKv = _memories?.Kv ?? [] };
         _step.Batch = _rows.Batch;
         _step.TokenTypes = _rows.Types;
-        _step.CrossBatch = _memories?.BatchFor(plan, _slots);
+        _step.CrossBatch = _crossRows?.BatchFor(plan, _slots);
         return _step;
     }
 }

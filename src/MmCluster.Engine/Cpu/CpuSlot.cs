@@ -83,6 +83,25 @@ internal sealed class CpuSlot
         return false;
     }
 
+    /// <summary>
+    /// Which rows of the memory positions from <paramref name="first"/> on see, whatever else their chunk reaches: those of the last media item at or before each (Flamingo,
+    /// arXiv 2204.14198, section 2.4).
+    /// </summary>
+    public void FillVisibleMemory(int first, Span<int> starts, Span<int> ends)
+    {
+        List<int> rowsEnd = Memory!.MediaEnds;
+        int passed = 0;
+        for (int i = 0; i < starts.Length; i++)
+        {
+            while (passed < rowsEnd.Count && Start.Media[passed].Position <= first + i)
+            {
+                passed++;
+            }
+            starts[i] = passed > 1 ? rowsEnd[passed - 2] : 0;
+            ends[i] = passed > 0 ? rowsEnd[passed - 1] : 0;
+        }
+    }
+
     /// <summary>How many positions the one at <paramref name="position"/> sees, from the first.</summary>
     public int VisibleEnd(int position, bool prefixLm)
     {

@@ -25,7 +25,6 @@ public sealed class CudaExecutor : IRankExecutor
     /// memory that is left for its KV cache, and records its graphs.
     /// </summary>
     /// <exception cref="ArgumentException">The backbone lacks layers, or the options leave no room for one block.</exception>
-    /// <exception cref="NotSupportedException">A network that attends to a second memory.</exception>
     public CudaExecutor(IBackbone backbone, Device device, ExecutorOptions options)
     {
         BackboneSpec spec = backbone.Spec;

@@ -1,3 +1,4 @@
+using MmCluster.Engine.Cpu;
 using MmCluster.Models.Backbones;
 using MmCluster.Tensors;
 using MmCluster.Tensors.Cuda;
@@ -15,11 +16,12 @@ internal sealed unsafe class CudaNetwork : IDisposable
     private readonly Tensor? _rowsIn;
     private readonly Tensor? _rowsOut;
 
-    public CudaNetwork(IBackbone backbone, CudaSampler? sampler, Device device, int maxRows)
+    public CudaNetwork(IBackbone backbone, CudaSampler? sampler, Device device, ExecutorOptions options)
     {
         (_backbone, _sampler, Device) = (backbone, sampler, device);
         BackboneSpec spec = backbone.Spec;
-        PrefixLm = spec.Kind == BackboneKind.PrefixLm;
+        Needs = StepNeeds.Of(backbone, options);
+        int maxRows = options.MaxBatchedTokens;
         _rowsIn = spec.HoldsEmbedding ? null : Tensor.Zeros([maxRows, spec.HiddenSize], DType.F32, device);
         _rowsOut = spec.HoldsHead ? null : Tensor.Zeros([maxRows, spec.HiddenSize], DType.F32, device);
     }
@@ -27,14 +29,17 @@ internal sealed unsafe class CudaNetwork : IDisposable
     /// <summary>Where it runs.</summary>
     public Device Device { get; }
 
-    /// <summary>Whether prompts attend to themselves in both directions.</summary>
-    public bool PrefixLm { get; }
+    /// <summary>What it reads of a step.</summary>
+    public StepNeeds Needs { get; }
 
     /// <summary>Whether it embeds tokens.</summary>
     public bool HoldsEmbedding => _rowsIn is null;
 
     /// <summary>Keys and values, one a layer.</summary>
     public PagedKv[] Kv { get; set; } = [];
+
+    /// <summary>What sequences attend to besides themselves; null for decoder-only networks.</summary>
+    public CrossMemories? Memories { get; set; }
 
     /// <summary>Copies a block of all layers.</summary>
     public void CopyBlock(int source, int target)
@@ -85,7 +90,15 @@ internal sealed unsafe class CudaNetwork : IDisposable
     {
         using var scope = new TensorScope(recycle: true);
         Tensor hidden = _rowsIn?.Slice(0, 0, layout.Rows).To(_backbone.Spec.ActivationType) ?? Embed(stream, layout, words, media);
-        BackboneStep step = new() { Batch = BatchOf(layout, words), Kv = Kv };
+        PagedBatch batch = BatchOf(layout, words);
+        BackboneStep step = new()
+        {
+            Batch = batch,
+            Kv = Kv,
+            CrossBatch = Memories is null ? null : MemoryBatchOf(layout, words, batch),
+            CrossKv = Memories?.Kv ?? [],
+            TokenTypes = Needs.TokenTypes ? Part(words, layout.Types, layout.Rows) : null,
+        };
         hidden = _backbone.Forward(hidden, step, _backbone.Spec.FirstLayer, _backbone.Spec.EndLayer);
         if (_rowsOut is not null)
         {
@@ -100,6 +113,7 @@ internal sealed unsafe class CudaNetwork : IDisposable
     /// <summary>Frees keys and values, and the rows' buffers.</summary>
     public void Dispose()
     {
+        Memories?.Dispose();
         Array.ForEach(Kv, kv => kv.Dispose());
         _rowsIn?.Dispose();
         _rowsOut?.Dispose();
@@ -115,7 +129,10 @@ internal sealed unsafe class CudaNetwork : IDisposable
             _sampler.GatherTokens(stream, (int*)words.Data + layout.Ids, ids, layout.Rows);
         }
         Tensor hidden = _backbone.Embed(ids);
-        media.Place(hidden);
+        if (!Needs.MemoryByMedia)
+        {
+            media.Place(hidden);
+        }
         return hidden;
     }
 
@@ -138,6 +155,18 @@ internal sealed unsafe class CudaNetwork : IDisposable
         Positions = Part(words, layout.Positions, layout.Rows),
         MaxQueries = layout.MaxQueries,
         VisibleEnds = layout.HasEnds ? Part(words, layout.Ends, layout.Rows) : null,
+    };
+
+    private static PagedBatch MemoryBatchOf(in StepLayout layout, Tensor words, PagedBatch batch) => new()
+    {
+        QueryStarts = batch.QueryStarts,
+        SequenceLengths = Part(words, layout.MemoryLengths, layout.Sequences),
+        BlockTables = Part(words, layout.MemoryTables, layout.Sequences * layout.Needs.MemoryBlocks).Reshape(layout.Sequences, layout.Needs.MemoryBlocks),
+        SlotMapping = batch.SlotMapping,
+        Positions = batch.Positions,
+        MaxQueries = layout.MaxQueries,
+        VisibleStarts = layout.Needs.MemoryByMedia ? Part(words, layout.MemoryStarts, layout.Rows) : null,
+        VisibleEnds = layout.Needs.MemoryByMedia ? Part(words, layout.MemoryEnds, layout.Rows) : null,
     };
 
     private static Tensor Part(Tensor words, int start, int count) => words.Slice(0, start, start + count);

@@ -18,8 +18,7 @@ public sealed class CudaShard : IModelShard
     /// Creates a shard over the layers that <paramref name="backbone"/> holds, whose weights are on <paramref name="device"/>; it stays the caller's and must outlive
     /// the shard.
     /// </summary>
-    /// <exception cref="ArgumentException">The options leave no room for one block.</exception>
-    /// <exception cref="NotSupportedException">A network that cannot be cut, or attends to a second memory.</exception>
+    /// <exception cref="ArgumentException">The options leave no room for one block, or the network cannot be cut.</exception>
     public CudaShard(IBackbone backbone, Device device, ExecutorOptions options)
     {
         Spec = backbone.Spec;

@@ -18,7 +18,10 @@ internal sealed class CudaStage : IDisposable
     private readonly StepBuffer _steps;
     private readonly SampleOutputs? _outputs;
     private readonly DecodeGraphs? _graphs;
+    private readonly StepWriter _writer;
+    private readonly SlotMemories? _remembered;
     private readonly long _stepBytes;
+    private readonly long _memoryBytes;
     private SampleOutputs? _manyOutputs;
 
     /// <summary>Takes the memory that is left for the KV cache, and records graphs.</summary>
@@ -26,13 +29,13 @@ internal sealed class CudaStage : IDisposable
     /// <param name="device">The GPU.</param>
     /// <param name="options">Sizes.</param>
     /// <param name="depth">Steps in flight at most.</param>
-    /// <exception cref="ArgumentException">The options leave no room for one block.</exception>
-    /// <exception cref="NotSupportedException">A network that attends to a second memory.</exception>
+    /// <exception cref="ArgumentException">The options leave no room for one block, or a network cannot be cut.</exception>
     public CudaStage(IBackbone backbone, Device device, ExecutorOptions options, int depth)
     {
-        if (backbone is ICrossBackbone)
+        ICrossBackbone? cross = backbone as ICrossBackbone;
+        if (cross is not null && !(backbone.Spec.HoldsEmbedding && backbone.Spec.HoldsHead))
         {
-            throw new NotSupportedException($"cuda executor: backbones of kind {backbone.Spec.Kind} run on the processor only so far");
+            throw new ArgumentException($"pipeline: a network of kind {backbone.Spec.Kind} cannot be cut: every layer of it attends to a memory that one shard makes");
         }
         Context = CudaContext.Get(device.Index);
         Context.Deterministic = options.Deterministic;
@@ -46,12 +49,16 @@ internal sealed class CudaStage : IDisposable
             _sampler = new CudaSampler(Context, device, options.MaxSlots, backbone.Spec.VocabularySize);
             _outputs = new SampleOutputs(device, options.MaxSlots, _sampler.MaxTop);
         }
-        Network = new CudaNetwork(backbone, _sampler, device, options.MaxBatchedTokens);
-        CudaCapacity capacity = new(Context, Network, backbone.Spec, options);
+        Network = new CudaNetwork(backbone, _sampler, device, options);
+        CudaCapacity capacity = new(Context, Network, backbone, options);
         Description = capacity.Measure(_outputs);
         _stepBytes = capacity.StepBytes;
         Network.Kv = capacity.CreateKv(Description.BlockCount);
-        _graphs = options.EnforceEager ? null : new DecodeGraphs(Context, Stream, Network, Description, _outputs, depth);
+        Network.Memories = capacity.CreateMemories(Description.MaxSlots);
+        _memoryBytes = capacity.MemoryBytes * Description.MaxSlots;
+        _remembered = cross is null ? null : new SlotMemories(cross, Network.Memories!, _slots, device);
+        _writer = new StepWriter(_slots, Network.Needs, Network.Memories);
+        _graphs = options.EnforceEager ? null : new DecodeGraphs(Context, Stream, Network, _writer, Description, _outputs, depth);
         Stream.Synchronize();
     }
 
@@ -65,7 +72,7 @@ internal sealed class CudaStage : IDisposable
     public ExecutorDescription Description { get; }
 
     /// <summary>Bytes of GPU memory by purpose.</summary>
-    public CudaMemoryUse Memory => new(Description.BlockBytes * Description.BlockCount, _graphs?.Bytes ?? 0, _stepBytes);
+    public CudaMemoryUse Memory => new((Description.BlockBytes * Description.BlockCount) + _memoryBytes, _graphs?.Bytes ?? 0, _stepBytes);
 
     /// <summary>A flight for its steps.</summary>
     public StepFlight CreateFlight() => new(Context, _sampler?.MaxTop ?? 0);
@@ -74,13 +81,18 @@ internal sealed class CudaStage : IDisposable
     public CpuSlot? this[int slot] => _slots[slot];
 
     /// <summary>Drops all slots.</summary>
-    public void Reset() => Array.Clear(_slots);
+    public void Reset()
+    {
+        Array.Clear(_slots);
+        Network.Memories?.Reset();
+    }
 
     /// <summary>Queues a plan: slots, copies, and its chunks if it has any. The calling thread's stream is the stage's.</summary>
     public void Launch(in StepPlan plan, StepFlight flight)
     {
         Apply(plan);
         flight.Begin(plan.Step);
+        Remember(plan, flight);
         if (plan.Chunks.Length == 0)
         {
             LaunchStarts(plan);
@@ -140,6 +152,7 @@ internal sealed class CudaStage : IDisposable
     {
         foreach (int slot in plan.Ends.Span)
         {
+            _slots[slot]?.Memory?.Release();
             _slots[slot] = null;
             _sampler?.Release(slot);
         }
@@ -162,18 +175,28 @@ internal sealed class CudaStage : IDisposable
         }
     }
 
+    // Queued before the step: an encoder runs once a request, whatever way the step itself takes.
+    private void Remember(in StepPlan plan, StepFlight flight)
+    {
+        if (_remembered is not null)
+        {
+            using var scope = new TensorScope(recycle: true);
+            _remembered.Remember(plan, flight);
+        }
+    }
+
     private void LaunchEagerly(in StepPlan plan, StepFlight flight)
     {
-        StepLayout layout = StepWriter.Layout(plan, _slots, Network.PrefixLm, least: 1);
+        StepLayout layout = _writer.Layout(plan, least: 1);
         int starts = layout.Words + StepWriter.TailWords(plan);
         int words = starts + StartWords(plan);
         Span<int> buffer = _steps.Begin(words);
-        StepWriter.Write(plan, _slots, layout, Network.PrefixLm, buffer, flight);
+        _writer.Write(plan, layout, buffer, flight);
         WriteStarts(plan, buffer, starts);
         _steps.Upload(Stream, words);
         BeginSlots(plan, starts);
         SampleOutputs? outputs = OutputsFor(layout.SampledCount);
-        Network.Run(Stream, layout, _steps.Words, outputs, new MediaPlacement(plan, _slots, flight, Stream));
+        Network.Run(Stream, layout, _steps.Words, outputs, new MediaPlacement(plan, _slots, flight));
         flight.Fetch(Stream, outputs);
     }
 
@@ -244,7 +267,7 @@ internal sealed class CudaStage : IDisposable
 }
 
 /// <summary>GPU memory of an executor.</summary>
-/// <param name="KvCacheBytes">Keys and values.</param>
+/// <param name="KvCacheBytes">Keys and values, those of memories included.</param>
 /// <param name="GraphBytes">CUDA graphs and what they work on.</param>
 /// <param name="StepBytes">What the largest step takes while it runs.</param>
 public readonly record struct CudaMemoryUse(long KvCacheBytes, long GraphBytes, long StepBytes)

@@ -12,6 +12,7 @@ internal sealed class DecodeGraphs : IDisposable
 {
     private readonly CudaStream _stream;
     private readonly StepBuffer _steps;
+    private readonly StepWriter _writer;
     private readonly SampleOutputs? _outputs;
     private readonly CudaMemoryPool _pool;
     private readonly Entry[] _entries;
@@ -19,20 +20,20 @@ internal sealed class DecodeGraphs : IDisposable
 
     /// <summary>Records the graphs, largest first.</summary>
     public DecodeGraphs(
-        CudaContext context, CudaStream stream, CudaNetwork network, ExecutorDescription description, SampleOutputs? outputs, int depth)
+        CudaContext context, CudaStream stream, CudaNetwork network, StepWriter writer, ExecutorDescription description, SampleOutputs? outputs, int depth)
     {
-        _stream = stream;
+        (_stream, _writer) = (stream, writer);
         _outputs = outputs;
         _steps = new StepBuffer(context, network.Device, depth);
         _pool = context.Allocator.CreatePool();
         int width = ((description.MaxModelLength + PagedKv.BlockSize - 1) / PagedKv.BlockSize + 7) & ~7;
         int[] sizes = [.. Sizes(description.MaxSlots)];
-        StepLayout largest = Layout(sizes[^1], width);
+        StepLayout largest = Layout(sizes[^1], width, network.Needs);
         _capacity = largest.Words + (sizes[^1] * ((description.VocabularySize + 31) / 32)); // a mask each
         _entries = new Entry[sizes.Length];
         for (int i = sizes.Length - 1; i >= 0; i--)
         {
-            StepLayout layout = Layout(sizes[i], width);
+            StepLayout layout = Layout(sizes[i], width, network.Needs);
             StepWriter.Pad(layout, 0, _steps.Begin(_capacity));
             _steps.Upload(stream, layout.Words);
             // Once without recording: kernels are loaded and algorithms chosen meanwhile.
@@ -69,7 +70,7 @@ internal sealed class DecodeGraphs : IDisposable
         }
         int words = entry.Layout.Words + StepWriter.TailWords(plan);
         Span<int> buffer = _steps.Begin(_capacity);
-        StepWriter.Write(plan, slots, entry.Layout, prefixLm: false, buffer, flight);
+        _writer.Write(plan, entry.Layout, buffer, flight);
         StepWriter.Pad(entry.Layout, count, buffer);
         _steps.Upload(_stream, words);
         entry.Graph.Launch(_stream);
@@ -88,7 +89,7 @@ internal sealed class DecodeGraphs : IDisposable
         _steps.Dispose();
     }
 
-    private static StepLayout Layout(int size, int width) => new(size, size, size, size, width, maxQueries: 1, visible: false);
+    private static StepLayout Layout(int size, int width, StepNeeds needs) => new(size, size, size, size, width, maxQueries: 1, visible: false, needs);
 
     private static bool OneTokenEach(in StepPlan plan, CpuSlot?[] slots)
     {

@@ -5,7 +5,7 @@ using MmCluster.Tensors.Cuda;
 namespace MmCluster.Engine.Cuda;
 
 /// <summary>A step that the GPU works on, and where its tokens will be. Reused.</summary>
-internal sealed unsafe class StepFlight(CudaContext context, int maxTop) : IDisposable
+internal sealed unsafe class StepFlight(CudaContext context, int maxTop) : ISlotFailures, IDisposable
 {
     private readonly CudaEvent _done = new(context);
     private readonly List<Job> _jobs = [];

@@ -13,20 +13,26 @@ internal readonly struct StepLayout
     /// <param name="width">Blocks of a sequence's table.</param>
     /// <param name="maxQueries">The most rows of a sequence.</param>
     /// <param name="visible">Whether rows say how far they see.</param>
-    public StepLayout(int rows, int sequences, int jobs, int sampled, int width, int maxQueries, bool visible)
+    /// <param name="needs">What else the network reads.</param>
+    public StepLayout(int rows, int sequences, int jobs, int sampled, int width, int maxQueries, bool visible, StepNeeds needs = default)
     {
-        MaxQueries = maxQueries;
+        (MaxQueries, Needs) = (maxQueries, needs);
         (Rows, Sequences, JobCount, SampledCount, Width, HasEnds) = (rows, sequences, jobs, sampled, width, visible);
         int at = 0;
         Ids = Take(ref at, rows);
         Positions = Take(ref at, rows);
         Mapping = Take(ref at, rows);
         Ends = Take(ref at, visible ? rows : 0);
+        Types = Take(ref at, needs.TokenTypes ? rows : 0);
+        MemoryStarts = Take(ref at, needs.MemoryByMedia ? rows : 0);
+        MemoryEnds = Take(ref at, needs.MemoryByMedia ? rows : 0);
         Starts = Take(ref at, sequences + 1);
         Lengths = Take(ref at, sequences);
+        MemoryLengths = Take(ref at, needs.MemoryBlocks > 0 ? sequences : 0);
         Sampled = Take(ref at, sampled);
         Jobs = Take(ref at, jobs * JobWords);
         Tables = Take(ref at, sequences * width);
+        MemoryTables = Take(ref at, sequences * needs.MemoryBlocks);
         Words = at;
     }
 
@@ -45,6 +51,9 @@ internal readonly struct StepLayout
 
     public bool HasEnds { get; }
 
+    /// <summary>What else the network reads; where it does not, the fields below for that are empty.</summary>
+    public StepNeeds Needs { get; }
+
     /// <summary>[rows] ids, or -1 - slot for the token that the slot drew last.</summary>
     public int Ids { get; }
 
@@ -57,11 +66,23 @@ internal readonly struct StepLayout
     /// <summary>[rows] or nothing.</summary>
     public int Ends { get; }
 
+    /// <summary>[rows] 0 text, 1 media.</summary>
+    public int Types { get; }
+
+    /// <summary>[rows] the first row of the memory that each sees.</summary>
+    public int MemoryStarts { get; }
+
+    /// <summary>[rows] and one past the last.</summary>
+    public int MemoryEnds { get; }
+
     /// <summary>[sequences + 1]</summary>
     public int Starts { get; }
 
     /// <summary>[sequences]</summary>
     public int Lengths { get; }
+
+    /// <summary>[sequences] rows of the memory.</summary>
+    public int MemoryLengths { get; }
 
     /// <summary>[sampled] rows</summary>
     public int Sampled { get; }
@@ -71,6 +92,9 @@ internal readonly struct StepLayout
 
     /// <summary>[sequences, width]</summary>
     public int Tables { get; }
+
+    /// <summary>[sequences, blocks of a memory]</summary>
+    public int MemoryTables { get; }
 
     /// <summary>Words so far; drafts, masks and starts follow.</summary>
     public int Words { get; }

@@ -5,12 +5,15 @@ using MmCluster.Tensors;
 namespace MmCluster.Engine.Cuda;
 
 /// <summary>Writes a plan's chunks, as one ragged batch, into a step's buffer.</summary>
-internal static class StepWriter
+/// <param name="slots">The stage's.</param>
+/// <param name="needs">What its network reads.</param>
+/// <param name="memories">What its sequences attend to; null for decoder-only networks.</param>
+internal sealed class StepWriter(CpuSlot?[] slots, StepNeeds needs, CrossMemories? memories)
 {
     private const int BlockSize = PagedKv.BlockSize;
 
     /// <summary>The layout that a plan needs; <paramref name="least"/> blocks at least in a table.</summary>
-    public static StepLayout Layout(in StepPlan plan, CpuSlot?[] slots, bool prefixLm, int least)
+    public StepLayout Layout(in StepPlan plan, int least)
     {
         int rows = 0, jobs = 0, sampled = 0, most = 0, width = least;
         bool visible = false;
@@ -21,16 +24,16 @@ internal static class StepWriter
             jobs += chunk.Sample ? 1 : 0;
             sampled += chunk.Sample ? chunk.DraftCount + 1 : 0;
             width = Math.Max(width, Blocks(chunk.Start + chunk.Count));
-            visible |= SeesAhead(slots[chunk.Slot]!, chunk, prefixLm);
+            visible |= SeesAhead(slots[chunk.Slot]!, chunk);
         }
-        return new StepLayout(rows, plan.Chunks.Length, jobs, sampled, (width + 7) & ~7, most, visible);
+        return new StepLayout(rows, plan.Chunks.Length, jobs, sampled, (width + 7) & ~7, most, visible, needs);
     }
 
     /// <summary>Words behind the layout: drafts and masks, as they lie in the plan.</summary>
     public static int TailWords(in StepPlan plan) => plan.Drafts.Length + plan.TokenMasks.Length;
 
     /// <summary>Writes layout and tail, and notes in <paramref name="flight"/> who is sampled.</summary>
-    public static void Write(in StepPlan plan, CpuSlot?[] slots, in StepLayout layout, bool prefixLm, Span<int> words, StepFlight flight)
+    public void Write(in StepPlan plan, in StepLayout layout, Span<int> words, StepFlight flight)
     {
         int row = 0, job = 0, sampled = 0;
         int drafts = layout.Words;
@@ -47,7 +50,8 @@ internal static class StepWriter
             words[layout.Starts + i] = row;
             words[layout.Lengths + i] = end;
             slot.Blocks[..Blocks(end)].CopyTo(words[(layout.Tables + (i * layout.Width))..]);
-            WriteRows(plan, slot, chunk, layout, row, prefixLm, words);
+            WriteRows(plan, slot, chunk, layout, row, words);
+            WriteMemory(slot, chunk, layout, i, row, words);
             row += chunk.Count;
             if (chunk.Sample)
             {
@@ -75,12 +79,38 @@ internal static class StepWriter
             words[layout.Lengths + row] = 1;
             words[layout.Sampled + row] = row;
             words[layout.Tables + (row * layout.Width)] = 0;
+            if (layout.Needs.TokenTypes)
+            {
+                words[layout.Types + row] = 0;
+            }
+            if (layout.Needs.MemoryBlocks > 0)
+            {
+                words[layout.MemoryLengths + row] = 0; // its table is not read
+            }
+            if (layout.Needs.MemoryByMedia)
+            {
+                words[layout.MemoryStarts + row] = words[layout.MemoryEnds + row] = 0;
+            }
             jobs[row] = SampleJob.None;
         }
         words[layout.Starts + layout.Rows] = layout.Rows;
     }
 
-    private static void WriteRows(in StepPlan plan, CpuSlot slot, in SlotChunk chunk, in StepLayout layout, int row, bool prefixLm, Span<int> words)
+    private void WriteMemory(CpuSlot slot, in SlotChunk chunk, in StepLayout layout, int sequence, int row, Span<int> words)
+    {
+        if (memories is null)
+        {
+            return;
+        }
+        words[layout.MemoryLengths + sequence] = slot.Memory!.Length;
+        memories.FillTable(slot.Memory, words[(layout.MemoryTables + (sequence * memories.Blocks))..]);
+        if (needs.MemoryByMedia)
+        {
+            slot.FillVisibleMemory(chunk.Start, words.Slice(layout.MemoryStarts + row, chunk.Count), words.Slice(layout.MemoryEnds + row, chunk.Count));
+        }
+    }
+
+    private void WriteRows(in StepPlan plan, CpuSlot slot, in SlotChunk chunk, in StepLayout layout, int row, Span<int> words)
     {
         int end = chunk.Start + chunk.Count;
         int known = end - chunk.DraftCount;
@@ -95,11 +125,18 @@ internal static class StepWriter
             words[layout.Mapping + row] = (blocks[position / BlockSize] * BlockSize) + (position % BlockSize);
             if (layout.HasEnds)
             {
-                words[layout.Ends + row] = slot.VisibleEnd(position, prefixLm);
+                words[layout.Ends + row] = slot.VisibleEnd(position, needs.PrefixLm);
             }
         }
-        // A placeholder's id may lie beyond the embedding table; its row is overwritten anyway.
         row -= chunk.Count;
+        if (needs.TokenTypes)
+        {
+            words.Slice(layout.Types + row, chunk.Count).Clear();
+        }
+        if (needs.MemoryByMedia)
+        {
+            return; // placeholders are embedded as other tokens are
+        }
         for (int i = 0; i < slot.Start.Media.Count; i++)
         {
             MediaSpan span = slot.Start.Media[i];
@@ -107,14 +144,19 @@ internal static class StepWriter
             int last = Math.Min(span.Position + span.Length, end) - chunk.Start;
             if (first < last)
             {
+                // A placeholder's id may lie beyond the embedding table; its row is overwritten anyway.
                 words.Slice(layout.Ids + row + first, last - first).Clear();
+                if (needs.TokenTypes)
+                {
+                    words.Slice(layout.Types + row + first, last - first).Fill(1);
+                }
             }
         }
     }
 
-    private static bool SeesAhead(CpuSlot slot, in SlotChunk chunk, bool prefixLm)
+    private bool SeesAhead(CpuSlot slot, in SlotChunk chunk)
     {
-        if (prefixLm && chunk.Start < slot.Start.PromptLength)
+        if (needs.PrefixLm && chunk.Start < slot.Start.PromptLength)
         {
             return true;
         }

@@ -42,11 +42,6 @@ internal sealed unsafe partial class CudaBackend
 
     public void PagedAttention(Tensor q, PagedKv kv, PagedBatch batch, in AttentionOptions options, Tensor y)
     {
-        if (batch.VisibleStarts is not null)
-        {
-            throw new NotSupportedException("paged attention: visible starts are not known on a GPU; run this model on the processor");
-        }
-
         if (kv.DType == q.DType && _flash.TryPaged(q, (nint)kv.Data, kv.KvHeads, batch, options, y))
         {
             return;
@@ -61,6 +56,7 @@ internal sealed unsafe partial class CudaBackend
         a.BlockTables = (nint)batch.BlockTables.Data;
         a.TableWidth = batch.BlockTables.Shape[1];
         a.VisibleEnds = batch.VisibleEnds is { } ends ? (nint)ends.Data : 0;
+        a.VisibleStarts = batch.VisibleStarts is { } firsts ? (nint)firsts.Data : 0;
         a.Sequences = batch.SequenceLengths.Shape[0];
         (a.Heads, a.KvHeads, a.KeyDim, a.ValueDim) = (q.Shape[1], kv.KvHeads, kv.HeadDim, kv.HeadDim);
         a.QueriesAreLast = 1;
@@ -119,7 +115,7 @@ internal struct CudaAttention
     internal long KSequence, KToken, KHead;
     internal nint V;
     internal long VSequence, VToken, VHead;
-    internal nint QueryStarts, SequenceLengths, BlockTables, VisibleEnds, Alibi, DistanceBias;
+    internal nint QueryStarts, SequenceLengths, BlockTables, VisibleEnds, VisibleStarts, Alibi, DistanceBias;
     internal nint Mask;
     internal FourStrides MaskStrides;
     internal nint Bias;

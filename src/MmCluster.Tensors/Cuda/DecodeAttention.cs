@@ -42,7 +42,7 @@ internal sealed unsafe class DecodeAttention
         int heads = q.Shape[1];
         int dim = q.Shape[2];
         int kvHeads = k.Shape[1];
-        if (batch.MaxQueries != 1 || sequences != batch.SequenceLengths.Shape[0] || batch.VisibleEnds is not null || !Fits(options) || dim % 16 != 0 || dim > 256
+        if (batch.MaxQueries != 1 || sequences != batch.SequenceLengths.Shape[0] || batch.VisibleEnds is not null || batch.VisibleStarts is not null || !Fits(options) || dim % 16 != 0 || dim > 256
             || !HalfRows.IsHalf(q.DType) || !AreHeads(q, q.DType) || !AreHeads(k, q.DType) || !AreHeads(v, q.DType) || !AreHeads(y, q.DType)
             || sequences > 65535 || v.Shape[2] != dim)
         {

@@ -45,7 +45,7 @@ internal sealed unsafe class FlashAttention
         var shape = new LaunchShape((heads, tiles), build.Threads, build.SharedBytes) { Overlaps = true };
         _kernels[(build, q.DType)].Launch(
             _context.Stream, shape, q, 0L, q.Stride(0), q.Stride(1), cache, 0L, 0L, 0L, 0L, batch.QueryStarts, 0, batch.SequenceLengths, 0,
-            batch.BlockTables, batch.BlockTables.Shape[1], batch.VisibleEnds, y, 0L, y.Stride(0), y.Stride(1), sequences, heads, kvHeads,
+            batch.BlockTables, batch.BlockTables.Shape[1], batch.VisibleEnds, batch.VisibleStarts, y, 0L, y.Stride(0), y.Stride(1), sequences, heads, kvHeads,
             options.Causal, true, options.Window ?? 0, (options.Scale ?? 1f / MathF.Sqrt(dim)) * Log2E, (options.SoftCap ?? 0) * Log2E);
         return true;
     }
@@ -70,7 +70,7 @@ internal sealed unsafe class FlashAttention
         var shape = new LaunchShape((heads, (int)tiles), build.Threads, build.SharedBytes) { Overlaps = true };
         _kernels[(build, q.DType)].Launch(
             _context.Stream, shape, q, q.Stride(0), q.Stride(2), q.Stride(1), k, v, k.Stride(0), k.Stride(2), k.Stride(1), 0L, queries, 0L, k.Shape[2],
-            0L, 0, 0L, y, y.Stride(0), y.Stride(2), y.Stride(1), batch, heads, k.Shape[1],
+            0L, 0, 0L, 0L, y, y.Stride(0), y.Stride(2), y.Stride(1), batch, heads, k.Shape[1],
             options.Causal, false, 0, (options.Scale ?? 1f / MathF.Sqrt(dim)) * Log2E, (options.SoftCap ?? 0) * Log2E);
         return true;
     }

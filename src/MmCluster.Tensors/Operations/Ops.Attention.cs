@@ -198,7 +198,7 @@ public static partial class Ops
     private static void CheckBatch(PagedKv kv, PagedBatch batch, int tokens, bool causal)
     {
         CheckBatchValues(kv, batch, tokens, causal);
-        foreach (Tensor? part in (ReadOnlySpan<Tensor?>)[batch.QueryStarts, batch.SequenceLengths, batch.BlockTables, batch.VisibleEnds])
+        foreach (Tensor? part in (ReadOnlySpan<Tensor?>)[batch.QueryStarts, batch.SequenceLengths, batch.BlockTables, batch.VisibleEnds, batch.VisibleStarts])
         {
             CheckDevice("paged batch", kv.Device, part);
         }

@@ -57,6 +57,24 @@ public sealed class CudaExecutorTests
         }
     }
 
+    [Theory]
+    [InlineData(false, 2048, null)]
+    [InlineData(true, 2048, null)]
+    [InlineData(false, 24, null)]
+    [InlineData(false, 2048, 12)] // preempts: encoders run again
+    public async Task An_encoder_decoder_says_what_it_says_on_the_processor(bool eager, int maxTokens, int? blocks)
+    {
+        Assert.SkipWhen(CudaContext.Count == 0, "no GPU");
+        using TinyFolder folder = TinyFolder.T5();
+        int[][] expected = await AnswersAsync(folder, new ExecutorOptions(), Device.Cpu, maxTokens, vocabulary: 120);
+        long? bytes = PagedKv.BytesABlock(4, 8, DType.F32, Device.Cuda(0)) * 2 * blocks;
+        int[][] answers = await AnswersAsync(folder, new ExecutorOptions { EnforceEager = eager, KvCacheBytes = bytes }, Device.Cuda(0), maxTokens, vocabulary: 120);
+        for (int i = 0; i < expected.Length; i++)
+        {
+            Assert.Equal(expected[i], answers[i]);
+        }
+    }
+
     [Fact]
     public async Task Pictures_are_encoded_where_the_model_is()
     {
@@ -66,7 +84,7 @@ public sealed class CudaExecutorTests
         Assert.Equal(expected, await ChatsAsync(folder, Device.Cuda(0)));
     }
 
-    private static async Task<int[][]> AnswersAsync(TinyFolder folder, ExecutorOptions executor, Device device, int maxTokens, int shards = 1)
+    private static async Task<int[][]> AnswersAsync(TinyFolder folder, ExecutorOptions executor, Device device, int maxTokens, int shards = 1, int vocabulary = 200)
     {
         await using LocalModel model = LocalModel.Load(folder.Path, new LocalModelOptions
         {
@@ -75,15 +93,15 @@ public sealed class CudaExecutorTests
             PipelineShards = shards,
             Engine = new EngineOptions { MaxNumSeqs = 11, MaxNumBatchedTokens = maxTokens },
         });
-        return await Task.WhenAll(Enumerable.Range(0, 24).Select(i => AnswerAsync(model, i)));
+        return await Task.WhenAll(Enumerable.Range(0, 24).Select(i => AnswerAsync(model, i, vocabulary)));
     }
 
-    private static async Task<int[]> AnswerAsync(LocalModel model, int i)
+    private static async Task<int[]> AnswerAsync(LocalModel model, int i, int vocabulary)
     {
         Random random = new(i);
         ModelRequest request = new()
         {
-            Input = new ModelInput.Tokens(Enumerable.Range(0, 1 + random.Next(60)).Select(_ => random.Next(200)).ToArray()),
+            Input = new ModelInput.Tokens(Enumerable.Range(0, 1 + random.Next(60)).Select(_ => random.Next(2, vocabulary)).ToArray()),
             Sampling = new SamplingParameters
             {
                 Temperature = i % 3 == 0 ? 0 : 0.8f,

@@ -95,6 +95,7 @@ internal sealed class EngineDriver : IDisposable
             Assert.Null(collected.Finish);
             Assert.Equal(collected.FirstNumber + collected.Tokens.Count, output.SequenceNumber);
             collected.Tokens.AddRange(output.TokenIds.Span);
+            collected.Logprobs.AddRange(output.Logprobs?.Select(logprob => logprob.Chosen.Logprob) ?? []);
             collected.Text += output.Text;
             collected.Finish = output.Finish;
             collected.Usage = output.Usage;
@@ -110,6 +111,9 @@ internal sealed class Collected
     public int FirstNumber { get; init; }
 
     public List<int> Tokens { get; } = [];
+
+    /// <summary>Those of the tokens, where asked for.</summary>
+    public List<float> Logprobs { get; } = [];
 
     public string Text { get; set; } = "";
 

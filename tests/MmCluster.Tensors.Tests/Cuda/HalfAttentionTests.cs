@@ -68,14 +68,15 @@ public sealed class HalfAttentionTests
         Tensor q = half.Random([tokens, heads + 2, dim], 3).Slice(1, 0, heads);
         double[] queries = [.. HalfTensors.Values(q.Contiguous()).Select(x => (double)x)];
         int[] ends = [.. paged.Positions.Select((p, i) => Math.Min(paged.Lengths[Sequence(paged, i)], (p + 64) / 64 * 64))];
+        int[] starts = [.. ends.Select((end, i) => i % 7 == 3 ? end : Math.Max(0, end - 75 - (i % 3)))]; // some rows see nothing
         foreach (AttentionOptions options in new AttentionOptions[] { new(), new() { Window = 50 }, new() { Causal = false }, new() { SoftCap = 15, Scale = 0.2f } })
         {
-            foreach (bool sees in new[] { false, true })
+            foreach ((int[]? from, int[]? to) in new[] { (null, null), (null, ends), (starts, ends) })
             {
-                PagedBatch batch = sees ? WithEnds(paged.Batch, half.Ints(ends)) : paged.Batch;
+                PagedBatch batch = WithRange(paged.Batch, from is null ? null : half.Ints(from), to is null ? null : half.Ints(to));
                 Tensor y = half.Poisoned([tokens + 1, heads, dim]);
                 Assert.True(new FlashAttention(half.Context).TryPaged(q, (nint)paged.Cache.Data, kvHeads, batch, options, y.Slice(0, 0, tokens)));
-                half.Close(y.Slice(0, 0, tokens), Expected(paged, queries, heads, kvHeads, dim, options, null, sees ? ends : null));
+                half.Close(y.Slice(0, 0, tokens), Expected(paged, queries, heads, kvHeads, dim, options, null, from, to));
                 Assert.All(HalfTensors.Values(y.Slice(0, tokens)), x => Assert.True(float.IsNaN(x)));
             }
         }
@@ -125,19 +126,21 @@ public sealed class HalfAttentionTests
 
     private static int Sequence(PagedCase paged, int token) => Array.FindLastIndex(paged.Starts[..^1], start => start <= token);
 
-    private static PagedBatch WithEnds(PagedBatch batch, Tensor ends) => new()
+    private static PagedBatch WithRange(PagedBatch batch, Tensor? starts, Tensor? ends) => new()
     {
         QueryStarts = batch.QueryStarts,
         SequenceLengths = batch.SequenceLengths,
         BlockTables = batch.BlockTables,
         SlotMapping = batch.SlotMapping,
         Positions = batch.Positions,
+        VisibleStarts = starts,
         VisibleEnds = ends,
+        MaxQueries = batch.MaxQueries,
     };
 
     // Row by row in float64; newest gives keys and values that are not in the cache.
     private static double[] Expected(PagedCase paged, double[] queries, int heads, int kvHeads, int dim, AttentionOptions options,
-        Func<int, int, int, bool, double>? newest, int[]? ends = null)
+        Func<int, int, int, bool, double>? newest, int[]? starts = null, int[]? ends = null)
     {
         double scale = options.Scale ?? 1 / Math.Sqrt(dim);
         var kept = new Dictionary<(int, int, bool), float[][]>();
@@ -157,7 +160,7 @@ public sealed class HalfAttentionTests
             int own = head / (heads / kvHeads);
             int position = paged.Positions[token];
             int end = ends is not null ? ends[token] : options.Causal ? position + 1 : int.MaxValue;
-            int first = options.Window is { } window ? position - window + 1 : 0;
+            int first = Math.Max(options.Window is { } window ? position - window + 1 : 0, starts?[token] ?? 0);
             float[] q = Array.ConvertAll(queries[(row * dim)..((row + 1) * dim)], x => (float)(x * scale));
             Attend(q, kept[(sequence, own, false)], kept[(sequence, own, true)], first, end, options.SoftCap).CopyTo(expected, row * dim);
         });

@@ -16,6 +16,7 @@ struct Arguments
     const int* sequence_lengths; // null: every sequence has key_length positions
     const int* block_tables;     // null: k and v are tensors
     const int* visible_ends;
+    const int* visible_starts;
     const float* alibi;
     const float* distance_bias;
     const u8* mask; i64 mask_strides[4];
@@ -56,7 +57,7 @@ template <class T, class K> DI void attention(const Arguments& a)
     const int position = a.queries_are_last ? keys - queries + token : token;
     int end = a.visible_ends ? a.visible_ends[row] : a.causal ? position + 1 : keys;
     end = min(end, keys);
-    const int first = a.window == 0x7fffffff ? 0 : max(0, position - a.window + 1);
+    const int first = max(a.window == 0x7fffffff ? 0 : max(0, position - a.window + 1), a.visible_starts ? a.visible_starts[row] : 0);
     const i64 in_batch = a.query_starts ? row : token, item = a.query_starts ? 0 : sequence;
 
     const T* q = (const T*)a.q + item * a.q_sequence + in_batch * a.q_token + head * a.q_head;

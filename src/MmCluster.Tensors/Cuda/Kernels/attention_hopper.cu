@@ -68,7 +68,7 @@ extern "C" __global__ void __launch_bounds__(Threads, MIN_BLOCKS) attention_hopp
     const int* query_starts, int query_length,
     const int* lengths, int key_length,
     const int* tables, int table_step,
-    const int* visible_ends,
+    const int* visible_ends, const int* visible_starts,
     u16* y, i64 y_batch, i64 y_step, i64 y_head,
     int sequences, int heads, int kv_heads,
     int causal, int queries_last, int window,
@@ -141,7 +141,7 @@ extern "C" __global__ void __launch_bounds__(Threads, MIN_BLOCKS) attention_hopp
     {
         const int r = warp * 16 + g + i * 8;
         end[i] = min(keys, r >= rows ? 0 : visible_ends ? visible_ends[token + r] : causal ? position + r + 1 : keys);
-        first[i] = window > 0 ? max(0, position + r - window + 1) : 0;
+        first[i] = max(window > 0 ? max(0, position + r - window + 1) : 0, r < rows && visible_starts ? visible_starts[token + r] : 0);
     }
     const int least_end = min(end[0], end[1]), most_first = max(first[0], first[1]);
     const bool in_order = visible_ends == nullptr;

@@ -6,7 +6,8 @@
 // cached prefix and single tokens share a launch. Grid: (heads, tiles of queries, 1); the y of a ragged batch counts the tiles of all sequences and may
 // be larger than their number. Late tiles of a sequence, which see most keys, come first.
 //
-// What a row sees: positions [first, end) with end = its own + 1 when causal, visible_ends[token] where given, else all; first from the window. Rows sit at
+// What a row sees: positions [first, end) with end = its own + 1 when causal, visible_ends[token] where given, else all; first from the window and
+// visible_starts[token] where given. Rows sit at
 // the end of their sequence (queries_last) or at its beginning.
 //
 // Layout. D is padded with zeros to a multiple of 16 in shared memory; rows are Pitch apart, an odd number of 16-byte pieces, so that ldmatrix's eight
@@ -48,7 +49,7 @@ extern "C" __global__ void __launch_bounds__(Threads, MIN_BLOCKS) attention_pref
     const int* query_starts, int query_length,
     const int* lengths, int key_length,      // [sequences] keys of each, or null: all have key_length
     const int* tables, int table_step,
-    const int* visible_ends,                 // [tokens] or null
+    const int* visible_ends, const int* visible_starts, // [tokens] or null
     u16* y, i64 y_batch, i64 y_step, i64 y_head,
     int sequences, int heads, int kv_heads,
     int causal, int queries_last, int window, // window <= 0: none
@@ -129,7 +130,7 @@ extern "C" __global__ void __launch_bounds__(Threads, MIN_BLOCKS) attention_pref
         const int r = (warp * ROW_TILES + i / 2) * 16 + g + i % 2 * 8;
         int e = r >= rows ? 0 : visible_ends ? visible_ends[token + r] : causal ? position + r + 1 : keys;
         e = min(e, keys);
-        const int f = window > 0 ? max(0, position + r - window + 1) : 0;
+        const int f = max(window > 0 ? max(0, position + r - window + 1) : 0, r < rows && visible_starts ? visible_starts[token + r] : 0);
         first[i / 2][i % 2] = f;
         end[i / 2][i % 2] = e;
         least_end = min(least_end, e);

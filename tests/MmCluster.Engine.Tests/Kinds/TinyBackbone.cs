@@ -1,13 +1,13 @@
 using MmCluster.Models.Backbones;
 using MmCluster.Tensors;
 
-namespace MmCluster.Engine.Tests.Cpu;
+namespace MmCluster.Engine.Tests.Kinds;
 
 /// <summary>
 /// A network of two layers with random weights: attention, then an expert by the row's type where asked for. With it goes a naive twin that computes a whole sequence at
 /// once from a mask.
 /// </summary>
-internal class TinyBackbone : IBackbone
+internal class TinyBackbone(BackboneKind kind, bool experts, Device device) : IBackbone
 {
     public const int Width = 32;
     public const int Layers = 2;
@@ -16,18 +16,15 @@ internal class TinyBackbone : IBackbone
     private const int Vocabulary = 64;
     private const int Hidden = 48;
 
-    private readonly Tensor _embedding = Random(Vocabulary, Width, 1, 1);
-    private readonly Tensor[] _q = [.. Enumerable.Range(0, Layers).Select(i => Random(Width, Width, 10 + i))];
-    private readonly Tensor[] _k = [.. Enumerable.Range(0, Layers).Select(i => Random(Width, Width, 20 + i))];
-    private readonly Tensor[] _v = [.. Enumerable.Range(0, Layers).Select(i => Random(Width, Width, 30 + i))];
-    private readonly Tensor[] _up = [.. Enumerable.Range(0, 2 * Layers).Select(i => Random(Hidden, Width, 40 + i))];
-    private readonly Tensor[] _down = [.. Enumerable.Range(0, 2 * Layers).Select(i => Random(Width, Hidden, 50 + i))];
-    private readonly Tensor _media = Tensor.From([1], [1]);
+    private readonly Tensor _embedding = Random(device, Vocabulary, Width, 1, 1);
+    private readonly Tensor[] _q = [.. Enumerable.Range(0, Layers).Select(i => Random(device, Width, Width, 10 + i))];
+    private readonly Tensor[] _k = [.. Enumerable.Range(0, Layers).Select(i => Random(device, Width, Width, 20 + i))];
+    private readonly Tensor[] _v = [.. Enumerable.Range(0, Layers).Select(i => Random(device, Width, Width, 30 + i))];
+    private readonly Tensor[] _up = [.. Enumerable.Range(0, 2 * Layers).Select(i => Random(device, Hidden, Width, 40 + i))];
+    private readonly Tensor[] _down = [.. Enumerable.Range(0, 2 * Layers).Select(i => Random(device, Width, Hidden, 50 + i))];
+    private readonly Tensor _media = Tensor.From([1], [1], device);
 
-    public TinyBackbone(BackboneKind kind, bool experts) =>
-        Spec = new BackboneSpec(Vocabulary, Width, Width, Width, Layers, Heads, HeadDim, 256) { Kind = kind, UsesTokenTypes = experts };
-
-    public BackboneSpec Spec { get; }
+    public BackboneSpec Spec { get; } = new(Vocabulary, Width, Width, Width, Layers, Heads, HeadDim, 256) { Kind = kind, UsesTokenTypes = experts };
 
     public Tensor Embed(Tensor ids) => Ops.Embedding(_embedding, ids);
 
@@ -69,10 +66,10 @@ internal class TinyBackbone : IBackbone
         return Logits(Finish(x));
     }
 
-    protected static Tensor Random(int rows, int columns, int seed, float scale = 0.4f)
+    protected static Tensor Random(Device device, int rows, int columns, int seed, float scale = 0.4f)
     {
         Random random = new(seed);
-        return Tensor.From([.. Enumerable.Range(0, rows * columns).Select(_ => (random.NextSingle() - 0.5f) * scale)], [rows, columns]);
+        return Tensor.From([.. Enumerable.Range(0, rows * columns).Select(_ => (random.NextSingle() - 0.5f) * scale)], [rows, columns], device);
     }
 
     protected static Tensor ToHeads(Tensor x) => x.Reshape(x.Size(0), Heads, HeadDim);
@@ -108,13 +105,13 @@ internal class TinyBackbone : IBackbone
 }
 
 /// <summary>The same with gated cross-attention to media before each layer, as in Flamingo (arXiv 2204.14198, section 2.2).</summary>
-internal sealed class TinyFlamingo() : TinyBackbone(BackboneKind.CrossAttentionToMedia, experts: false), ICrossBackbone
+internal sealed class TinyFlamingo(Device device) : TinyBackbone(BackboneKind.CrossAttentionToMedia, experts: false, device), ICrossBackbone
 {
     private const float Gate = 0.8f;
 
-    private readonly Tensor[] _q = [.. Enumerable.Range(0, Layers).Select(i => Random(Width, Width, 60 + i))];
-    private readonly Tensor[] _k = [.. Enumerable.Range(0, Layers).Select(i => Random(Width, Width, 70 + i))];
-    private readonly Tensor[] _v = [.. Enumerable.Range(0, Layers).Select(i => Random(Width, Width, 80 + i))];
+    private readonly Tensor[] _q = [.. Enumerable.Range(0, Layers).Select(i => Random(device, Width, Width, 60 + i))];
+    private readonly Tensor[] _k = [.. Enumerable.Range(0, Layers).Select(i => Random(device, Width, Width, 70 + i))];
+    private readonly Tensor[] _v = [.. Enumerable.Range(0, Layers).Select(i => Random(device, Width, Width, 80 + i))];
 
     public CrossSpec Cross { get; } = new(Layers, Heads, HeadDim, 48);
 
