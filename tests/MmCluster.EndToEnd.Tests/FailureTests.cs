@@ -44,9 +44,9 @@ public sealed class FailureTests
         Task all = Task.WhenAll(streams);
         // Whoever fails early tells more than whoever waits for it.
         await await Task.WhenAny(some.Task, all);
-        await ProcessOf(cluster, before, before.Stages.First(stage => stage.Component == "vision_tower")).KillAsync();
+        await cluster.ProcessOf(before, before.Stages.First(stage => stage.Component == "vision_tower")).KillAsync();
         await await Task.WhenAny(half.Task, all);
-        await ProcessOf(cluster, before, before.Stages.Single(stage => stage is { Component: "backbone", Shard: 1 })).KillAsync();
+        await cluster.ProcessOf(before, before.Stages.Single(stage => stage is { Component: "backbone", Shard: 1 })).KillAsync();
         await all;
         Assert.True(tokens >= Count * Tokens);
         for (int i = 0; i < streams.Length; i++)
@@ -66,11 +66,5 @@ public sealed class FailureTests
         GenerateRequest request = Streams.Long(i, Tokens, picture);
         request.CacheSalt = "again";
         return request;
-    }
-
-    private static MmProcess ProcessOf(ProcessCluster cluster, ClusterStatus status, Stage stage)
-    {
-        string name = status.Nodes.Single(node => node.Address == stage.Node || node.Name == stage.Node).Name;
-        return cluster.Processes.Single(process => process.Name == name);
     }
 }

@@ -3,6 +3,7 @@ using Grpc.Core;
 using Grpc.Health.V1;
 using Grpc.Net.Client;
 using MmCluster.Client;
+using MmCluster.Protos.V1;
 
 namespace MmCluster.EndToEnd.Tests.Harness;
 
@@ -60,6 +61,13 @@ internal sealed class ProcessCluster : IAsyncDisposable
             name, arguments, new Dictionary<string, string>(environment ?? new Dictionary<string, string>()) { ["MM_CLUSTER_FOLDER"] = Folder });
         _processes.Add(process);
         return process;
+    }
+
+    /// <summary>The silo that a stage is on.</summary>
+    public MmProcess ProcessOf(ClusterStatus status, Stage stage)
+    {
+        string name = status.Nodes.Single(node => node.Address == stage.Node || node.Name == stage.Node).Name;
+        return _processes.Single(process => process.Name == name);
     }
 
     public async ValueTask DisposeAsync()
