@@ -16,6 +16,7 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 SHAPES = os.path.join(HERE, "shapes")
 WEIGHT_BYTES = 13.215e9  # of the 7B shape, without the embedding table, of which a step reads a row a token
+FORMAT_SHARE = {"q8_0": 34 / 64, "fp8": 1 / 2}  # of these bytes
 KV_BYTES = 0.524288e6    # a position: 32 layers, keys and values, 4096 wide, bf16
 PROMPT, NEW = 640, 64
 
@@ -54,9 +55,9 @@ class Bench:
         entry = self.figures.setdefault(key, {"ours": None, "floor": None, "peer": None})
         entry["ours"], entry["floor"] = ours, floor
 
-    def floor(self, batch):
+    def floor(self, batch, weights=WEIGHT_BYTES):
         rate = (self.copy or 2.97) * 1e12
-        return batch * rate / (WEIGHT_BYTES + batch * (PROMPT + NEW / 2) * KV_BYTES)
+        return batch * rate / (weights + batch * (PROMPT + NEW / 2) * KV_BYTES)
 
     def llm(self, shape, batch, prompt, new, *more, repeat=3):
         return self.ours("bench", "llm", "--model", os.path.join(SHAPES, shape), "--load-format", "dummy", "--device", "cuda",
@@ -82,6 +83,17 @@ class Bench:
         for batch in (1, 8):
             answer = self.llm("llama-7b", batch, 1024, 4)
             self.figure(f"prefill.{batch}x1024.tok_s", answer and answer["prefill_runs"])
+        uniform = answer and answer["prefill_tok_s"]  # what the next ones are shares of
+        for name, more in (("ragged", ["--ragged"]), ("chunked", ["--max-num-batched-tokens", "2048"]), ("continued", ["--cached", "512"])):
+            answer = self.llm("llama-7b", 8, 1024, 4, *more)
+            self.figure(f"prefill.{name}.tok_s", answer and answer["prefill_runs"], uniform)
+
+    def variants(self):
+        for dtype, batch in (("q8_0", 1), ("q8_0", 8), ("q8_0", 32), ("fp8", 1), ("fp8", 8), ("fp8", 32)):
+            answer = self.llm("llama-7b", batch, PROMPT, NEW, "--dtype", dtype)
+            self.figure(f"decode.{dtype}.b{batch}.tok_s", answer and answer["decode_runs"], self.floor(batch, WEIGHT_BYTES * FORMAT_SHARE[dtype]))
+        answer = self.llm("llama-7b", 8, PROMPT, NEW, "--deterministic")
+        self.figure("decode.deterministic.b8.tok_s", answer and answer["decode_runs"], self.floor(8))
 
     def clip(self):
         for batch in (1, 16):
@@ -240,12 +252,13 @@ def write_checkpoint(shape, folder):
 
 
 SECTIONS = ["device", "correctness", "decode", "prefill", "clip", "llava", "load", "pipeline", "baselines"]
+MORE = ["variants"]  # not among the figures wanted: only where asked for
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--mm", default=os.path.join(HERE, "..", "mm"), help="the mm command")
-    parser.add_argument("--only", default=",".join(SECTIONS), help=f"sections of {','.join(SECTIONS)}")
+    parser.add_argument("--only", default=",".join(SECTIONS), help=f"sections of {','.join(SECTIONS + MORE)}")
     parser.add_argument("--budget", type=float, default=480, help="seconds in all")
     parser.add_argument("--goldens", default=os.path.join(HERE, "..", "tests", "goldens"), help="folder of reference cases for mm verify")
     parser.add_argument("--commit", default="unknown")
@@ -255,8 +268,8 @@ def main():
     options = parser.parse_args()
     bench = Bench(options)
     for section in options.only.split(","):
-        if section not in SECTIONS:
-            parser.error(f"no section '{section}'; known: {', '.join(SECTIONS)}")
+        if section not in SECTIONS + MORE:
+            parser.error(f"no section '{section}'; known: {', '.join(SECTIONS + MORE)}")
         if bench.left() < 15:
             bench.skipped.append(section)
             continue

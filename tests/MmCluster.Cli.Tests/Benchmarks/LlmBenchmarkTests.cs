@@ -1,4 +1,6 @@
 using MmCluster.Cli.Benchmarks.Llm;
+using MmCluster.Engine;
+using MmCluster.Models.Catalog;
 
 namespace MmCluster.Cli.Tests.Benchmarks;
 
@@ -51,15 +53,7 @@ public sealed class LlmBenchmarkTests
     [InlineData(20)]
     public async Task Made_up_weights_are_measured_in_batches_whatever_fits_in_a_step(int maxTokens)
     {
-        using var folder = new TemporaryFolder();
-        folder.Write("config.json", """
-            {"architectures":["LlamaForCausalLM"],"model_type":"llama","hidden_size":64,"intermediate_size":96,"num_hidden_layers":2,
-             "num_attention_heads":4,"vocab_size":300,"max_position_embeddings":512,"rms_norm_eps":1e-5,"hidden_act":"silu"}
-            """u8.ToArray());
-        CommandRun run = await CommandRun.WithAsync(
-            "", new() { ["HOME"] = Path.GetTempPath() },
-            "bench", "llm", "--model", folder.Path, "--load-format", "dummy", "--prompt", "30", "--new", "8", "--batch", "3", "--repeat", "2",
-            "--max-num-batched-tokens", $"{maxTokens}", "--json");
+        CommandRun run = await MadeUpAsync("--prompt", "30", "--batch", "3", "--max-num-batched-tokens", $"{maxTokens}");
         Assert.Equal((0, ""), (run.Exit, run.Error));
         foreach (string key in (string[])["prefill_runs", "decode_runs"])
         {
@@ -70,4 +64,41 @@ public sealed class LlmBenchmarkTests
     private static Task<CommandRun> BenchMini(params string[] options) => CommandRun.WithAsync(
         "", new() { ["HOME"] = Path.GetTempPath() },
         ["bench", "llm", "--model", "mini", "--prompt", "5", "--new", "20", "--repeat", "1", "--dtype", "f32", "--json", .. options]);
+
+    [Fact]
+    public async Task Measured_prompts_continue_a_cached_prefix_where_asked()
+    {
+        CommandRun run = await MadeUpAsync("--prompt", "40", "--batch", "3", "--cached", "35");
+        Assert.Equal((0, ""), (run.Exit, run.Error));
+        Assert.Equal(3 * 32, run.Json.GetProperty("cached_tokens").GetInt64()); // whole blocks
+        CommandRun refused = await MadeUpAsync("--prompt", "40", "--batch", "3", "--ragged", "--cached", "10");
+        Assert.Equal(2, refused.Exit);
+        Assert.Contains("the shortest prompt has 10 tokens", refused.Error, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(1024, 8)]
+    [InlineData(7, 3)]
+    [InlineData(1, 2)]
+    [InlineData(5, 1)]
+    public void Ragged_prompts_have_the_same_sum(int prompt, int batch)
+    {
+        LlmBenchmarkOptions options = new("", new LoadOptions(), new ExecutorOptions(), prompt, 4, batch, 1) { Ragged = true };
+        int[] lengths = [.. Enumerable.Range(0, batch).Select(options.PromptOf)];
+        Assert.Equal(prompt * batch, lengths.Sum());
+        Assert.Equal(lengths.Order(), lengths);
+        Assert.Equal((batch > 1 ? prompt - (3 * prompt / 4) : prompt, options.Longest), (lengths[0], lengths[^1]));
+    }
+
+    private static async Task<CommandRun> MadeUpAsync(params string[] options)
+    {
+        using var folder = new TemporaryFolder();
+        folder.Write("config.json", """
+            {"architectures":["LlamaForCausalLM"],"model_type":"llama","hidden_size":64,"intermediate_size":96,"num_hidden_layers":2,
+             "num_attention_heads":4,"vocab_size":300,"max_position_embeddings":512,"rms_norm_eps":1e-5,"hidden_act":"silu"}
+            """u8.ToArray());
+        return await CommandRun.WithAsync(
+            "", new() { ["HOME"] = Path.GetTempPath() },
+            ["bench", "llm", "--model", folder.Path, "--load-format", "dummy", "--new", "8", "--repeat", "2", .. options, "--json"]);
+    }
 }

@@ -20,11 +20,11 @@ public sealed class CudaExecutorTests
     {
         Assert.SkipWhen(CudaContext.Count == 0, "no GPU");
         using TinyFolder folder = TinyFolder.Llama(heads: 3, kvHeads: 3); // heads of 16
-        int[][] expected = await AnswersAsync(folder, new ExecutorOptions(), Device.Cpu, maxTokens);
-        int[][] answers = await AnswersAsync(folder, new ExecutorOptions { EnforceEager = eager }, Device.Cuda(0), maxTokens);
+        Answer[] expected = await AnswersAsync(folder, new ExecutorOptions(), Device.Cpu, maxTokens);
+        Answer[] answers = await AnswersAsync(folder, new ExecutorOptions { EnforceEager = eager }, Device.Cuda(0), maxTokens);
         for (int i = 0; i < expected.Length; i++)
         {
-            Assert.Equal(expected[i], answers[i]);
+            Assert.Equal(expected[i].Ids, answers[i].Ids);
         }
     }
 
@@ -33,12 +33,12 @@ public sealed class CudaExecutorTests
     {
         Assert.SkipWhen(CudaContext.Count == 0, "no GPU");
         using TinyFolder folder = TinyFolder.Llama(heads: 3, kvHeads: 3);
-        int[][] expected = await AnswersAsync(folder, new ExecutorOptions(), Device.Cpu, 64);
+        Answer[] expected = await AnswersAsync(folder, new ExecutorOptions(), Device.Cpu, 64);
         long block = PagedKv.BytesABlock(3, 16, DType.F32, Device.Cuda(0)) * 3;
-        int[][] answers = await AnswersAsync(folder, new ExecutorOptions { KvCacheBytes = 12 * block }, Device.Cuda(0), 64);
+        Answer[] answers = await AnswersAsync(folder, new ExecutorOptions { KvCacheBytes = 12 * block }, Device.Cuda(0), 64);
         for (int i = 0; i < expected.Length; i++)
         {
-            Assert.Equal(expected[i], answers[i]);
+            Assert.Equal(expected[i].Ids, answers[i].Ids);
         }
     }
 
@@ -49,11 +49,11 @@ public sealed class CudaExecutorTests
     {
         Assert.SkipWhen(CudaContext.Count == 0, "no GPU");
         using TinyFolder folder = TinyFolder.Llama(heads: 3, kvHeads: 3);
-        int[][] expected = await AnswersAsync(folder, new ExecutorOptions(), Device.Cpu, 64);
-        int[][] answers = await AnswersAsync(folder, new ExecutorOptions { KvCacheBytes = 64L << 20 }, Device.Cuda(0), 64, shards);
+        Answer[] expected = await AnswersAsync(folder, new ExecutorOptions(), Device.Cpu, 64);
+        Answer[] answers = await AnswersAsync(folder, new ExecutorOptions { KvCacheBytes = 64L << 20 }, Device.Cuda(0), 64, shards);
         for (int i = 0; i < expected.Length; i++)
         {
-            Assert.Equal(expected[i], answers[i]);
+            Assert.Equal(expected[i].Ids, answers[i].Ids);
         }
     }
 
@@ -66,12 +66,28 @@ public sealed class CudaExecutorTests
     {
         Assert.SkipWhen(CudaContext.Count == 0, "no GPU");
         using TinyFolder folder = TinyFolder.T5();
-        int[][] expected = await AnswersAsync(folder, new ExecutorOptions(), Device.Cpu, maxTokens, vocabulary: 120);
+        Answer[] expected = await AnswersAsync(folder, new ExecutorOptions(), Device.Cpu, maxTokens, vocabulary: 120);
         long? bytes = PagedKv.BytesABlock(4, 8, DType.F32, Device.Cuda(0)) * 2 * blocks;
-        int[][] answers = await AnswersAsync(folder, new ExecutorOptions { EnforceEager = eager, KvCacheBytes = bytes }, Device.Cuda(0), maxTokens, vocabulary: 120);
+        Answer[] answers = await AnswersAsync(folder, new ExecutorOptions { EnforceEager = eager, KvCacheBytes = bytes }, Device.Cuda(0), maxTokens, vocabulary: 120);
         for (int i = 0; i < expected.Length; i++)
         {
-            Assert.Equal(expected[i], answers[i]);
+            Assert.Equal(expected[i].Ids, answers[i].Ids);
+        }
+    }
+
+    [Fact]
+    public async Task Deterministic_answers_in_16_bits_are_the_same_alone_and_beside_others_in_chunks()
+    {
+        Assert.SkipWhen(CudaContext.Count == 0, "no GPU");
+        using TinyFolder folder = TinyFolder.Llama(hidden: 256, heads: 2, kvHeads: 2, intermediate: 512); // heads of 128, as the fast kernels take them
+        ExecutorOptions options = new() { Deterministic = true };
+        Answer[] alone = await AnswersAsync(folder, options, Device.Cuda(0), 2048, dtype: DType.BF16, maxSequences: 1);
+        Answer[] beside = await AnswersAsync(folder, options, Device.Cuda(0), 24, dtype: DType.BF16);
+        Assert.Contains(alone, answer => answer.Logprobs.Length > 0);
+        for (int i = 0; i < alone.Length; i++)
+        {
+            Assert.Equal(alone[i].Ids, beside[i].Ids);
+            Assert.Equal(alone[i].Logprobs, beside[i].Logprobs);
         }
     }
 
@@ -84,19 +100,22 @@ public sealed class CudaExecutorTests
         Assert.Equal(expected, await ChatsAsync(folder, Device.Cuda(0)));
     }
 
-    private static async Task<int[][]> AnswersAsync(TinyFolder folder, ExecutorOptions executor, Device device, int maxTokens, int shards = 1, int vocabulary = 200)
+    private sealed record Answer(int[] Ids, float[] Logprobs);
+
+    private static async Task<Answer[]> AnswersAsync(
+        TinyFolder folder, ExecutorOptions executor, Device device, int maxTokens, int shards = 1, int vocabulary = 200, DType dtype = DType.F32, int maxSequences = 11)
     {
         await using LocalModel model = LocalModel.Load(folder.Path, new LocalModelOptions
         {
-            Load = new LoadOptions { Backbone = DType.F32, Device = device },
+            Load = new LoadOptions { Backbone = dtype, Device = device },
             Executor = executor,
             PipelineShards = shards,
-            Engine = new EngineOptions { MaxNumSeqs = 11, MaxNumBatchedTokens = maxTokens },
+            Engine = new EngineOptions { MaxNumSeqs = maxSequences, MaxNumBatchedTokens = maxTokens },
         });
         return await Task.WhenAll(Enumerable.Range(0, 24).Select(i => AnswerAsync(model, i, vocabulary)));
     }
 
-    private static async Task<int[]> AnswerAsync(LocalModel model, int i, int vocabulary)
+    private static async Task<Answer> AnswerAsync(LocalModel model, int i, int vocabulary)
     {
         Random random = new(i);
         ModelRequest request = new()
@@ -115,6 +134,7 @@ public sealed class CudaExecutorTests
             },
         };
         List<int> ids = [];
+        List<float> logprobs = [];
         await foreach (SequenceOutput output in model.GenerateAsync(request, Stop))
         {
             if (output.Error is { } error)
@@ -122,8 +142,9 @@ public sealed class CudaExecutorTests
                 throw error;
             }
             ids.AddRange(output.TokenIds.Span);
+            logprobs.AddRange((output.Logprobs ?? []).Select(token => token.Chosen.Logprob));
         }
-        return [.. ids];
+        return new Answer([.. ids], [.. logprobs]);
     }
 
     private static async Task<string[]> ChatsAsync(TinyFolder folder, Device device)

@@ -12,7 +12,7 @@ namespace MmCluster.Cli.Benchmarks.Llm;
 /// <param name="Folder">Checkpoint, or a config.json alone with made-up weights; no tokenizer is needed.</param>
 /// <param name="Load">Where and how the weights are.</param>
 /// <param name="Executor">How the device is used.</param>
-/// <param name="Prompt">Prompt tokens of a sequence.</param>
+/// <param name="Prompt">Prompt tokens of a sequence; their mean where <see cref="Ragged"/>.</param>
 /// <param name="New">Tokens of a sequence generated behind the first.</param>
 /// <param name="Batch">Sequences at once.</param>
 /// <param name="Repeat">Measured runs, after one that is not.</param>
@@ -27,16 +27,29 @@ internal sealed record LlmBenchmarkOptions(string Folder, LoadOptions Load, Exec
     /// <summary>Positions a step; null takes all prompts', at most 8,192.</summary>
     public int? MaxBatchedTokens { get; init; }
 
+    /// <summary>Whether prompts differ in length, from a quarter to seven quarters of <see cref="Prompt"/>, the same in sum.</summary>
+    public bool Ragged { get; init; }
+
+    /// <summary>Tokens that a sequence's prompts have in common over all runs; the measured runs find their whole blocks in the prefix cache.</summary>
+    public int Cached { get; init; }
+
+    /// <summary>Prompt tokens of the longest sequence.</summary>
+    public int Longest => PromptOf(Batch - 1);
+
     /// <summary>Positions a step, and at least a prompt's first and every sequence's next.</summary>
     public int Budget => Math.Max(MaxBatchedTokens ?? (int)Math.Min(8192L, (long)Prompt * Batch), Batch);
 
     /// <summary>Steps that sequences with a first token go through while others still wait for theirs.</summary>
     public int Slack => (long)Prompt * Batch <= Budget ? 0 : (int)((long)Prompt * Batch / Math.Max(1, Budget - Batch)) + 2;
+
+    /// <summary>Prompt tokens of the sequence at <paramref name="index"/>.</summary>
+    public int PromptOf(int index) => Ragged ? Prompt + (int)(3L * Prompt * ((2 * index) - (Batch - 1)) / (4L * Math.Max(1, Batch - 1))) : Prompt;
 }
 
-/// <summary>Rates of the measured runs; the single figures are medians. The first token's seconds count from the process's start.</summary>
+/// <summary>Rates of the measured runs; the single figures are medians. The first token's seconds count from the process's start, the
+/// cached prompt tokens are the last run's.</summary>
 internal sealed record LlmBenchmarkResult(
-    IReadOnlyList<double> Prefill, IReadOnlyList<double> Decode, double LoadSeconds, long WeightBytes, double FirstTokenSeconds, double PeakRssMegabytes, IReadOnlyList<int> First)
+    IReadOnlyList<double> Prefill, IReadOnlyList<double> Decode, long Cached, double LoadSeconds, long WeightBytes, double FirstTokenSeconds, double PeakRssMegabytes, IReadOnlyList<int> First)
 {
     public double PrefillTokensPerSecond => LlmBenchmark.Median(Prefill);
 
@@ -44,8 +57,8 @@ internal sealed record LlmBenchmarkResult(
 }
 
 /// <summary>
-/// Times prompts and greedy decoding through the engine: scheduler, paged KV, sampling and the stream of outputs. Prefill counts from submitting until the
-/// last sequence has its first token; decode counts the steps after that, while all sequences run.
+/// Times prompts and greedy decoding through the engine: scheduler, paged KV, sampling and the stream of outputs. Prefill counts the prompt tokens that are
+/// computed, from submitting until the last sequence has its first token; decode counts the steps after that, while all sequences run.
 /// </summary>
 internal static class LlmBenchmark
 {
@@ -66,6 +79,7 @@ internal static class LlmBenchmark
         List<double> decode = [];
         List<int> first = [];
         TimeSpan firstToken = default;
+        long cached = 0;
         for (int run = 0; run <= options.Repeat; run++)
         {
             Round round = new(options);
@@ -73,15 +87,17 @@ internal static class LlmBenchmark
             firstToken = run == 0 ? round.FirstTokenAt - Process.GetCurrentProcess().StartTime.ToUniversalTime() : firstToken;
             if (run > 0)
             {
-                prefill.Add((long)options.Batch * options.Prompt / Stopwatch.GetElapsedTime(round.Begin, round.AllBegun).TotalSeconds);
+                prefill.Add((((long)options.Batch * options.Prompt) - round.Cached) / Stopwatch.GetElapsedTime(round.Begin, round.AllBegun).TotalSeconds);
                 decode.Add(round.Decoded / Stopwatch.GetElapsedTime(round.AllBegun, round.End).TotalSeconds);
             }
             first = round.First;
+            cached = round.Cached;
         }
-        return new LlmBenchmarkResult(prefill, decode, load, backbone.WeightBytes, firstToken.TotalSeconds, PeakRss() / 1e6, first[..Math.Min(ReportedIds, first.Count)]);
+        return new LlmBenchmarkResult(
+            prefill, decode, cached, load, backbone.WeightBytes, firstToken.TotalSeconds, PeakRss() / 1e6, first[..Math.Min(ReportedIds, first.Count)]);
     }
 
-    private static int Length(LlmBenchmarkOptions options) => options.Prompt + options.New + 1 + options.Slack;
+    private static int Length(LlmBenchmarkOptions options) => options.Longest + options.New + 1 + options.Slack;
 
     private static Engine.Engine Start(LocalBackbone backbone, LlmBenchmarkOptions options)
     {
@@ -91,8 +107,9 @@ internal static class LlmBenchmark
             MaxBatchedTokens = options.Budget,
             MaxModelLength = Length(options),
         });
-        // A cached prompt would be no prefill.
-        return new Engine.Engine(executor, new EngineOptions { MaxNumSeqs = options.Batch, MaxNumBatchedTokens = options.Budget, EnablePrefixCaching = false });
+        // A cached prompt would be no prefill, unless that is what is asked for.
+        return new Engine.Engine(
+            executor, new EngineOptions { MaxNumSeqs = options.Batch, MaxNumBatchedTokens = options.Budget, EnablePrefixCaching = options.Cached > 0 });
     }
 
     /// <summary>One run: all sequences from submitting to their last token.</summary>
@@ -115,6 +132,9 @@ internal static class LlmBenchmark
 
         /// <summary>Tokens between the two.</summary>
         public long Decoded { get; private set; }
+
+        /// <summary>Prompt tokens that came from the prefix cache.</summary>
+        public long Cached { get; private set; }
 
         /// <summary>Ids of the first sequence.</summary>
         public List<int> First { get; } = [];
@@ -149,6 +169,7 @@ internal static class LlmBenchmark
                 Count(output.RequestId, output.TokenIds.Length);
                 Decoded += counts ? output.TokenIds.Length : 0;
                 _ended += output.Finish is null ? 0 : 1;
+                Cached += output.Usage?.CachedTokens ?? 0;
                 if (output.RequestId == first)
                 {
                     First.AddRange(output.TokenIds.Span);
@@ -169,12 +190,16 @@ internal static class LlmBenchmark
         private EngineRequest Request(int run, int index, int vocabulary) => new()
         {
             Id = string.Create(CultureInfo.InvariantCulture, $"{run}.{index}"),
-            Prompt = [new PromptPiece.Tokens(Prompt(index, vocabulary))],
+            Prompt = [new PromptPiece.Tokens(Prompt(run, index, vocabulary))],
             Sampling = new SamplingParameters { Temperature = 0, MaxTokens = options.New + 1 + options.Slack, IgnoreEos = true },
         };
 
-        private int[] Prompt(int index, int vocabulary) =>
-            [.. Enumerable.Range(0, options.Prompt).Select(i => i == 0 ? 1 : (int)((259 + ((i + (31L * index)) * 7919 % 600)) % vocabulary))];
+        // With a cached prefix, what is behind it differs from run to run.
+        private int[] Prompt(int run, int index, int vocabulary) => [.. Enumerable.Range(0, options.PromptOf(index)).Select(i =>
+        {
+            long place = i + (31L * index) + (options.Cached > 0 && i >= options.Cached ? 7L * run : 0);
+            return i == 0 ? 1 : (int)((259 + (place * 7919 % 600)) % vocabulary);
+        })];
     }
 
     /// <summary>The middle of <paramref name="values"/>, or the mean of the two in the middle.</summary>

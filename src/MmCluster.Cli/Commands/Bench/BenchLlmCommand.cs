@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Globalization;
 using MmCluster.Cli.Benchmarks.Llm;
 using MmCluster.Cli.Hosting;
+using MmCluster.Models;
 using MmCluster.Models.Catalog;
 using MmCluster.Models.Hub;
 using MmCluster.Tensors;
@@ -14,6 +15,8 @@ internal sealed class BenchLlmCommand : Command
     private readonly Option<string> _model = new("--model") { Description = "Folder, card or ORG/NAME; a tokenizer is not needed.", Required = true };
     private readonly LoadingOptions _loading = new();
     private readonly Option<int> _prompt = NumberOptions.Positive("--prompt", 256, "Prompt tokens of a sequence.");
+    private readonly Option<bool> _ragged = new("--ragged") { Description = "Prompts from a quarter to seven quarters of --prompt, the same in sum." };
+    private readonly Option<int> _cached = NumberOptions.Count("--cached", "Prompt tokens that are in the prefix cache already, whole blocks of 16; default: 0.");
     private readonly Option<int> _new = NumberOptions.Positive("--new", 32, "Tokens of a sequence generated behind the first.");
     private readonly Option<int> _batch = NumberOptions.Positive("--batch", 1, "Sequences at once.");
     private readonly Option<int?> _maxTokens = NumberOptions.PositiveOrNone("--max-num-batched-tokens", "Positions computed in one step; default: all prompts', at most 8192.");
@@ -24,7 +27,7 @@ internal sealed class BenchLlmCommand : Command
     {
         Add(_model);
         _loading.AddTo(this);
-        foreach (Option option in (Option[])[_prompt, _new, _batch, _maxTokens, _repeat])
+        foreach (Option option in (Option[])[_prompt, _ragged, _cached, _new, _batch, _maxTokens, _repeat])
         {
             Add(option);
         }
@@ -41,7 +44,13 @@ internal sealed class BenchLlmCommand : Command
             MaxBatchedTokens = parsed.GetValue(_maxTokens),
             PipelineShards = _loading.PipelineShards(parsed),
             TensorRanks = _loading.TensorRanks(parsed),
+            Ragged = parsed.GetValue(_ragged),
+            Cached = parsed.GetValue(_cached),
         };
+        if (options.Cached >= options.PromptOf(0))
+        {
+            throw new MmException(MmErrorCode.InvalidArgument, $"--cached {options.Cached}: the shortest prompt has {options.PromptOf(0)} tokens, and at least one must be left to compute");
+        }
         LlmBenchmarkResult result = await LlmBenchmark.RunAsync(options, cancellationToken);
         if (parsed.GetValue(GlobalOptions.Json))
         {
@@ -63,6 +72,8 @@ internal sealed class BenchLlmCommand : Command
         device = options.Load.Device.ToString(),
         threads = Device.Cpu.Threads,
         prompt = options.Prompt,
+        ragged = options.Ragged,
+        cached_tokens = result.Cached,
         @new = options.New,
         batch = options.Batch,
         pipeline_parallel_size = options.PipelineShards,
