@@ -28,6 +28,9 @@ public sealed class ClusterModel
     /// <summary>Media that it takes besides text.</summary>
     public IReadOnlyList<Modality> Media { get; init; } = [];
 
+    /// <summary>Media that it may answer with besides text.</summary>
+    public IReadOnlyList<Modality> Outputs { get; init; } = [];
+
     /// <summary>Sampling where a request leaves it open.</summary>
     public SamplingParameters DefaultSampling { get; init; } = new();
 

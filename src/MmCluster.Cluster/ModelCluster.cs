@@ -56,7 +56,12 @@ internal sealed class ModelCluster : IModelCluster, IAsyncDisposable
         try
         {
             var call = new GenerationCall(routed, revision, request, _context);
-            await foreach (SequenceOutput entry in call.RunAsync(cancellationToken))
+            IAsyncEnumerable<SequenceOutput> entries = call.RunAsync(cancellationToken);
+            if (request.ReportProgress)
+            {
+                entries = RequestProgress.TellAsync(request.Id, call.Encoded(), entries, cancellationToken);
+            }
+            await foreach (SequenceOutput entry in entries)
             {
                 yield return entry;
             }
@@ -72,8 +77,7 @@ internal sealed class ModelCluster : IModelCluster, IAsyncDisposable
         (RoutedModel routed, RoutedRevision revision) = Find(model);
         PreparedMedia prepared = revision.Front.Prepare(media, revision.Routes);
         string lease = $"{_context.Gateway}/encode-{_context.NextHandle()}";
-        TensorRef bytes = _link.Publish(lease, [media.Bytes.Length], Tensors.DType.U8, prepared.Key, target => media.Bytes.Span.CopyTo(target.AsSpan<byte>()));
-        var call = new MediaCall(routed, revision.Routes.Revision, prepared, 0, lease, bytes);
+        var call = new MediaCall(routed, revision.Routes.Revision, prepared, 0, lease, prepared.Publish(_link, lease));
         try
         {
             await call.AdmitAsync(cancellationToken);
@@ -106,14 +110,19 @@ internal sealed class ModelCluster : IModelCluster, IAsyncDisposable
 
     public async IAsyncEnumerable<DrainProgress> DrainAsync(string node, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        NodeStatus target = (await StatusAsync(cancellationToken)).Nodes.FirstOrDefault(known => known.Name == node || known.Address == node)
-            ?? throw new MmException(MmErrorCode.NotFound, $"there is no node '{node}'") { Param = "node" };
+        IReadOnlyList<NodeStatus> nodes = (await StatusAsync(cancellationToken)).Nodes;
+        NodeStatus target = nodes.FirstOrDefault(known => known.Name == node || known.Address == node)
+            ?? throw new MmException(MmErrorCode.NotFound, $"there is no node '{node}'; there are: {string.Join(", ", nodes.Select(known => known.Name))}") { Param = "node" };
         await _grains.GetGrain<INodeGrain>(target.Address).DrainAsync().WaitAsync(cancellationToken);
         await Task.WhenAll(Models.Select(model => _grains.GetGrain<IModelGrain>(model.Name).LookAsync())).WaitAsync(cancellationToken);
         while (true)
         {
-            StageStatus[] left = [.. (await StatusAsync(cancellationToken)).Stages.Where(stage => stage.Node == target.Address)];
-            yield return new DrainProgress(left.Sum(stage => stage.Load.QueueUsed), left.Length, left.Length == 0);
+            ClusterStatus status = await StatusAsync(cancellationToken);
+            StageStatus[] left = [.. status.Stages.Where(stage => stage.Node == target.Address)];
+            yield return new DrainProgress(left.Sum(stage => stage.Load.QueueUsed), left.Length, left.Length == 0)
+            {
+                Problem = status.Models.FirstOrDefault(model => model.Problem is not null && left.Any(stage => stage.Models.Contains(model.Name)))?.Problem,
+            };
             if (left.Length == 0)
             {
                 yield break;

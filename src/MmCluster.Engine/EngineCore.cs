@@ -72,6 +72,7 @@ internal sealed class EngineCore
             MaxLength, (int)Math.Min(int.MaxValue, (long)request.Layout.Tokens.Length + (source.Sampling.MaxTokens ?? int.MaxValue)));
         request.Sequences = new Sequence[choices];
         request.Unfinished = choices;
+        request.WaitsSince = Options.Timings is null ? null : _time.GetTimestamp();
         for (int choice = 0; choice < choices; choice++)
         {
             ReadOnlySpan<int> emitted = choice < source.Emitted.Count ? source.Emitted[choice].Span : [];
@@ -161,8 +162,10 @@ internal sealed class EngineCore
             Statistics.Update(Scheduler);
             return false;
         }
+        long start = Options.Timings is null ? 0 : _time.GetTimestamp();
         if (next.Chunks.Count > 0)
         {
+            NoteBeginnings(next, start);
             _inFlight.Enqueue(next);
         }
         else
@@ -183,6 +186,7 @@ internal sealed class EngineCore
             StepBuilder done = _inFlight.Dequeue();
             Commit(done, outputs);
             _spare.Push(done);
+            Options.Timings?.Computed(_time.GetElapsedTime(start));
         }
         Statistics.Update(Scheduler);
         return true;
@@ -191,6 +195,22 @@ internal sealed class EngineCore
     // The step whose result the next call gives, where its tokens may be built upon before they are known.
     private long? Answered =>
         Model.RunsAhead && _inFlight.Count > 0 && _inFlight.Count == Model.PipelineDepth - 1 ? _inFlight.Peek().Step : null;
+
+    private void NoteBeginnings(StepBuilder step, long now)
+    {
+        if (Options.Timings is not { } timings)
+        {
+            return;
+        }
+        foreach (ref readonly PlannedChunk chunk in step.Planned.Span)
+        {
+            if (chunk.Sequence.Request is { WaitsSince: { } since } request)
+            {
+                request.WaitsSince = null;
+                timings.Began(_time.GetElapsedTime(since, now));
+            }
+        }
+    }
 
     private void Run(StepBuilder step)
     {

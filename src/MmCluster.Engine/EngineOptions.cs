@@ -44,6 +44,9 @@ public sealed record EngineOptions
 
     /// <summary>Turns tokens into text and text constraints into tokens; null for a model without tokenizer, whose outputs have no text.</summary>
     public IVocabulary? Vocabulary { get; init; }
+
+    /// <summary>Is told how long requests waited and steps took, or null.</summary>
+    public IStageTimings? Timings { get; init; }
 }
 
 /// <summary>In which order waiting requests start.</summary>

@@ -48,7 +48,10 @@ internal sealed class ClusterFront(GatewayFlags flags, ConfigOptions config, Com
         }
         try
         {
-            await ApplyAsync(control, config.Read(parsed, context), cancellationToken);
+            if (!await ApplyAsync(control, config.Read(parsed, context), cancellationToken))
+            {
+                await context.Error.WriteLineAsync($"gateway: {path}: nothing changes");
+            }
         }
         catch (Exception error) when (error is not OperationCanceledException)
         {
@@ -56,7 +59,7 @@ internal sealed class ClusterFront(GatewayFlags flags, ConfigOptions config, Com
         }
     }
 
-    private async Task ApplyAsync(ClusterControl control, ClusterFile file, CancellationToken cancellationToken)
+    private async Task<bool> ApplyAsync(ClusterControl control, ClusterFile file, CancellationToken cancellationToken)
     {
         AppliedFile applied = await control.ApplyAsync(file, dryRun: false, cancellationToken);
         if (applied.Changes.Count > 0)
@@ -67,5 +70,6 @@ internal sealed class ClusterFront(GatewayFlags flags, ConfigOptions config, Com
         {
             await context.Error.WriteLineAsync($"gateway: takes effect when this process starts again: {string.Join(", ", applied.NeedRestart)}");
         }
+        return applied.Changes.Count + applied.NeedRestart.Count > 0;
     }
 }

@@ -25,10 +25,17 @@ internal sealed class DrainCommand : Command
         {
             string node = parsed.GetRequiredValue(_node);
             bool done = false;
+            string said = "";
             await foreach (DrainEvent progress in client.DrainAsync(node, cancellationToken))
             {
                 done = progress.Done;
-                await context.Error.WriteLineAsync(string.Create(CultureInfo.InvariantCulture, $"{node}: {progress.Stages} stages, {progress.Running} requests left"));
+                string problem = progress.Problem.Length > 0 ? $": {progress.Problem}" : "";
+                string line = string.Create(CultureInfo.InvariantCulture, $"{node}: {progress.Stages} stages, {progress.Running} requests left{problem}");
+                if (line != said)
+                {
+                    await context.Error.WriteLineAsync(line);
+                }
+                said = line;
             }
             if (parsed.GetValue(GlobalOptions.Json))
             {

@@ -131,8 +131,11 @@ internal sealed partial class ModelGrain(
         }
         catch (Exception error)
         {
+            if (_problem != error.Message)
+            {
+                LogFailed(error, Name);
+            }
             _problem = error.Message;
-            LogFailed(error, Name);
             Publish(_plan);
         }
         finally

@@ -63,7 +63,12 @@ internal sealed class ModelPlanner
             Backbones = [.. backbones.Select(stage => new BackboneRoute(stage.Status.Key, stage.Status.Node))],
             Encoders = [.. _stages.Where(stage => stage is { Kind: StageKind.Encoder, Status.State: StageState.Ready })
                 .SelectMany(stage => stage.Uses.Where(use => use.Ready && use.Model == _model && use.Revision == serving)
-                    .Select(use => new EncoderRoute(stage.Status.Key, stage.Status.Node, use.Component, Modality.Image, stage.Digest, use.Positions)))],
+                    .Select(use => new EncoderRoute(stage.Status.Key, stage.Status.Node, use.Component, Modality.Image, stage.Digest, use.Positions)
+                    {
+                        Width = use.Width,
+                        InputHeight = use.InputHeight,
+                        InputWidth = use.InputWidth,
+                    }))],
             Generators = [.. Generators(serving).Where(stage => stage.Status.State == StageState.Ready)
                 .Select(stage => new GeneratorRoute(stage.Status.Key, stage.Status.Node, stage.Status.Component))],
             Components = _components,

@@ -22,10 +22,11 @@ internal sealed class GenerationCall(RoutedModel model, RoutedRevision revision,
     private readonly ChoiceProgress _progress = new(request.Sampling.Choices);
     private readonly PreparedRequest _prepared = revision.Front.Prepare(request, revision.Routes);
     private readonly string _lease = $"{context.Gateway}/{request.Id}";
-    private readonly SignalWatch[] _signals = revision.Front.Signals.Length == 0
-        ? [] : [.. Enumerable.Range(0, request.Sampling.Choices).Select(_ => new SignalWatch(revision.Front.Signals))];
+    private readonly SignalWatch[] _signals = WatchesOf(
+        [.. revision.Front.Signals.Where(signal => request.OutputMedia?.Contains(signal.Output) ?? true)], request.Sampling.Choices);
 
     private readonly List<(int Choice, Task<MediaOutput> Made)> _making = [];
+    private readonly TaskCompletionSource _admitted = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private MediaCall[] _media = [];
     private GeneratorCall[] _generators = []; // replaced, never changed: the heartbeat reads it
     private ulong _affinity;
@@ -42,6 +43,9 @@ internal sealed class GenerationCall(RoutedModel model, RoutedRevision revision,
 
     /// <summary>Encoders that hold something for it.</summary>
     public IEnumerable<string> Encoders => _media.Select(media => media.Encoder).OfType<string>().Distinct();
+
+    /// <summary>Complete when the features of each media item are there, or will not come. Ask for it once.</summary>
+    public Task[] Encoded() => [.. Enumerable.Range(0, _prepared.Media.Count).Select(EncodedAsync)];
 
     public async IAsyncEnumerable<SequenceOutput> RunAsync([EnumeratorCancellation] CancellationToken cancellationToken)
     {
@@ -103,6 +107,7 @@ internal sealed class GenerationCall(RoutedModel model, RoutedRevision revision,
         {
             await (stop?.CancelAsync() ?? Task.CompletedTask);
             CloseAttempt(cancel: _progress.Unfinished > 0);
+            _admitted.TrySetCanceled(CancellationToken.None);
             Task freed = Task.WhenAll(_closed, ReleaseAsync());
             context.Leave(this);
             if (_progress.Unfinished > 0)
@@ -115,6 +120,15 @@ internal sealed class GenerationCall(RoutedModel model, RoutedRevision revision,
     }
 
     private void NoteLeft() => Interlocked.Exchange(ref _left, context.Time.GetTimestamp());
+
+    private static SignalWatch[] WatchesOf(SignalOf[] signals, int choices) =>
+        signals.Length == 0 ? [] : [.. Enumerable.Range(0, choices).Select(_ => new SignalWatch(signals))];
+
+    private async Task EncodedAsync(int item)
+    {
+        await _admitted.Task;
+        await _media[item].Features;
+    }
 
     private void Watch(in SequenceOutput entry, CancellationToken cancellationToken)
     {
@@ -158,8 +172,9 @@ internal sealed class GenerationCall(RoutedModel model, RoutedRevision revision,
         _affinity = Affinity.Of(_prepared.Prompt);
         if (_prepared.Media.Count > 0)
         {
-            _media = [.. _prepared.Media.Select((media, item) => new MediaCall(model, revision.Routes.Revision, media, item, _lease, Publish(media)))];
+            _media = [.. _prepared.Media.Select((media, item) => new MediaCall(model, revision.Routes.Revision, media, item, _lease, media.Publish(context.Link, _lease)))];
             await Task.WhenAll(_media.Select(media => media.AdmitAsync(cancellationToken)));
+            _admitted.TrySetResult();
         }
         LossPatience patience = new(model);
         while (true)
@@ -174,12 +189,6 @@ internal sealed class GenerationCall(RoutedModel model, RoutedRevision revision,
                 await patience.WaitAsync(cancellationToken);
             }
         }
-    }
-
-    private TensorRef Publish(PreparedMedia media)
-    {
-        ReadOnlyMemory<byte> bytes = media.Item.Bytes;
-        return context.Link.Publish(_lease, [bytes.Length], Tensors.DType.U8, media.Key, target => bytes.Span.CopyTo(target.AsSpan<byte>()));
     }
 
     // On the best replica that takes it.

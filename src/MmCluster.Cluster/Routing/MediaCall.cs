@@ -43,15 +43,15 @@ internal sealed class MediaCall(RoutedModel model, string revision, PreparedMedi
         }
     }
 
-    /// <summary>Has an encoder take it in, trying others where one is full or gone.</summary>
+    /// <summary>Has an encoder take it in, trying others where one is full or gone; features that came with the request are there already.</summary>
     /// <exception cref="MmException">Unavailable: none takes it.</exception>
     public async Task AdmitAsync(CancellationToken cancellationToken)
     {
         // A submission that is left on its way is let go of when it arrives: the request is released by then.
-        string encoder = await SubmitAsync([], cancellationToken).WaitAsync(cancellationToken);
+        Task<TensorRef> features = media.Item.IsFeatures ? Task.FromResult(bytes) : PollAsync(await SubmitAsync([], cancellationToken).WaitAsync(cancellationToken));
         lock (_gate)
         {
-            _features = PollAsync(encoder);
+            _features = features;
         }
     }
 
@@ -66,7 +66,7 @@ internal sealed class MediaCall(RoutedModel model, string revision, PreparedMedi
                 return Task.FromException<TensorRef>(Ended());
             }
             // Whoever comes second shares the first one's new try.
-            return _features == gone ? _features = SubmitAndPollAsync() : _features!;
+            return _features == gone ? _features = media.Item.IsFeatures ? gone : SubmitAndPollAsync() : _features!;
         }
     }
 

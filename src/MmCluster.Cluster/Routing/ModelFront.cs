@@ -3,6 +3,7 @@ using System.Security.Cryptography;
 using System.Text;
 using MmCluster.Cluster.Deployment;
 using MmCluster.Cluster.Sources;
+using MmCluster.Cluster.TensorLink;
 using MmCluster.Cluster.Wire;
 using MmCluster.Engine;
 using MmCluster.Engine.Hosting;
@@ -42,7 +43,7 @@ internal sealed class ModelFront
         LocatedModel located = source.Locate(deployment);
         ModelPrompts prompts = ModelPrompts.Open(located.Folder, located.Card, time);
         return new ModelFront(deployment, prompts, [.. located.Card!.Components.Where(component => component.SignalTokens.Count > 0)
-            .Select(component => new SignalOf(component.Name, [.. component.SignalTokens.Select(token => IdOf(prompts, token, located.Card.File))]))]);
+            .Select(component => new SignalOf(component.Name, [.. component.SignalTokens.Select(token => IdOf(prompts, token, located.Card.File))], component.Modality!.Value))]);
     }
 
     private static int IdOf(ModelPrompts prompts, string token, string card) => prompts.Tokenizer?.IdOf(token)
@@ -82,10 +83,11 @@ internal sealed class ModelFront
             ?? throw (_prompts is null
                 ? new MmException(MmErrorCode.InvalidArgument, $"{_deployment.Name} takes text only")
                 : new MmException(MmErrorCode.Unavailable, $"no encoder of '{_deployment.Name}' is ready") { RetryAfter = TimeSpan.FromSeconds(1) });
+        route.Shape.Check(item);
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         hash.AppendData(Encoding.UTF8.GetBytes(route.Digest));
         hash.AppendData(ContentHash.Compute(item.Bytes.Span));
-        hash.AppendData(Encoding.UTF8.GetBytes(salt));
+        hash.AppendData(Encoding.UTF8.GetBytes($"{salt}\0{string.Join(',', item.Shape ?? [])}"));
         return new PreparedMedia(item, route.Component, BinaryPrimitives.ReadUInt128LittleEndian(hash.GetHashAndReset()), route.Positions);
     }
 
@@ -109,4 +111,11 @@ internal sealed record PreparedRequest(PromptPart[] Prompt, int[]? DecoderPrompt
 /// <param name="Component">The encoder that takes it.</param>
 /// <param name="Key">Salt, content, encoder and preprocessing: equal keys mean equal features.</param>
 /// <param name="Positions">Positions it takes.</param>
-internal sealed record PreparedMedia(MediaItem Item, string Component, UInt128 Key, int Positions);
+internal sealed record PreparedMedia(MediaItem Item, string Component, UInt128 Key, int Positions)
+{
+    /// <summary>Leases it to whoever needs it next: the bytes of a file, pixels, or features.</summary>
+    /// <exception cref="MmException">Unavailable: no room.</exception>
+    public TensorRef Publish(TensorLinkEndpoint link, string lease) => Item.Shape is { } shape
+        ? link.Publish(lease, [.. shape], DType.F32, Key, target => Item.Values.CopyTo(target.AsSpan<float>()))
+        : link.Publish(lease, [Item.Bytes.Length], DType.U8, Key, target => Item.Bytes.Span.CopyTo(target.AsSpan<byte>()));
+}

@@ -197,6 +197,7 @@ internal sealed class RoutedModel : IDisposable
         MaxModelLength = routes.Facts?.MaxModelLength ?? 0,
         VocabularySize = routes.Facts?.VocabularySize ?? 0,
         Media = [.. routes.Encoders.Select(encoder => encoder.Modality).Distinct()],
+        Outputs = [.. (front?.Signals ?? []).Select(signal => signal.Output).Distinct()],
         DefaultSampling = front?.DefaultSampling ?? new Engine.SamplingParameters(),
         Ready = front is not null && routes.Backbones.Length > 0,
         Problem = problem,

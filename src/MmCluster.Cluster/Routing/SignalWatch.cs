@@ -1,3 +1,5 @@
+using MmCluster.Models.Cards;
+
 namespace MmCluster.Cluster.Routing;
 
 /// <summary>Finds the signal tokens of a generator in the ids of one choice, wherever entries are cut.</summary>
@@ -27,4 +29,4 @@ internal sealed class SignalWatch(SignalOf[] signals)
 }
 
 /// <summary>The ids by which a language model asks for a component's media.</summary>
-internal sealed record SignalOf(string Component, int[] Ids);
+internal sealed record SignalOf(string Component, int[] Ids, Modality Output);

@@ -32,13 +32,14 @@ internal sealed class BackboneStage : IStage
     private readonly CancellationTokenSource _stop = new();
     private readonly ITimer _sweep;
     private readonly Task _reader;
+    private readonly StageTimes _times;
     private long _finished;
-    private long _busy;
 
     /// <summary>Starts reading <paramref name="engine"/>, which it then owns as it does <paramref name="weights"/>.</summary>
     public BackboneStage(
-        string key, IEngine engine, EngineStatistics statistics, BackboneFacts facts, int maxQueue, long bytes, IDisposable? weights, TensorLinkEndpoint link, TimeProvider time)
+        string key, IEngine engine, EngineStatistics statistics, StageTimes times, BackboneFacts facts, int maxQueue, long bytes, IDisposable? weights, TensorLinkEndpoint link, TimeProvider time)
     {
+        _times = times;
         _engine = engine;
         _statistics = statistics;
         _facts = facts;
@@ -143,18 +144,17 @@ internal sealed class BackboneStage : IStage
         {
             State = Failure is not null ? StageState.Failed : _queue.IsClosed ? StageState.Draining : StageState.Ready,
             Problem = Failure?.Message,
-            Load = new StageLoad
+            Load = _times.Describe(new StageLoad
             {
                 Running = _statistics.Running,
                 Waiting = _statistics.Waiting,
                 QueueUsed = _queue.Used,
                 QueueLimit = _queue.Limit,
-                BusySeconds = TimeSpan.FromTicks(Interlocked.Read(ref _busy)).TotalSeconds,
                 KvCacheUsage = _statistics.KvCacheUsage,
                 Finished = Interlocked.Read(ref _finished),
                 CacheHits = _statistics.PrefixCacheHits,
                 CacheQueries = _statistics.PrefixCacheQueries,
-            },
+            }),
         },
     };
 
@@ -175,7 +175,6 @@ internal sealed class BackboneStage : IStage
     {
         try
         {
-            long last = _time.GetTimestamp();
             await foreach (StepOutputs step in _engine.ReadSteps(_stop.Token))
             {
                 if (_lost is { IsCompleted: true })
@@ -192,13 +191,6 @@ internal sealed class BackboneStage : IStage
                     session.Flush();
                 }
                 _touched.Clear();
-                // Steps follow each other without a pause while there is work, so the time since the last one was spent on this one.
-                long now = _time.GetTimestamp();
-                if (_statistics.Running > 0)
-                {
-                    Interlocked.Add(ref _busy, _time.GetElapsedTime(last, now).Ticks);
-                }
-                last = now;
             }
         }
         catch (OperationCanceledException) when (_stop.IsCancellationRequested)

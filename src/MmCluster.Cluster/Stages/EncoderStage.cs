@@ -28,7 +28,7 @@ internal sealed class EncoderStage : IStage
     private readonly ConcurrentDictionary<string, DateTimeOffset> _expiries = [];
     private readonly ITimer _sweep;
     private long _finished;
-    private long _busy;
+    private readonly StageTimes _times = new();
 
     /// <summary>Starts a stage with its first model, whose encoder serves the others too.</summary>
     public EncoderStage(string key, EncoderUser first, ImagePreprocessing preprocessing, int maxQueue, EncoderOptions options, TensorLinkEndpoint link, TimeProvider time, long bytes)
@@ -42,7 +42,7 @@ internal sealed class EncoderStage : IStage
         _users[UserKey(first.Name, first.Revision)] = first;
         MediaPath path = first.Path;
         Device = first.Device;
-        _batcher = new EncoderBatcher(input => Encode(path, input), options, Device);
+        _batcher = new EncoderBatcher(input => Encode(path, input), options with { Timings = _times }, Device);
         _sweep = time.CreateTimer(_ => ReleaseExpired(), null, TimeSpan.FromSeconds(5), TimeSpan.FromSeconds(5));
         Positions = path.Encoder.Spec.Positions;
     }
@@ -167,22 +167,26 @@ internal sealed class EncoderStage : IStage
 
     public StageView Describe(StageView view) => view with
     {
-        Uses = [.. _users.Values.Where(user => !user.IsGone).Select(user => new EncoderUse(user.Name, user.Revision, view.Status.Component, user.Path.Positions, true))],
+        Uses = [.. _users.Values.Where(user => !user.IsGone).Select(user => new EncoderUse(user.Name, user.Revision, view.Status.Component, user.Path.Positions, true)
+        {
+            Width = user.Path.Width,
+            InputHeight = user.Path.Encoder.Spec.InputHeight,
+            InputWidth = user.Path.Encoder.Spec.InputWidth,
+        })],
         Status = view.Status with
         {
             Models = [.. _users.Values.Where(user => !user.IsGone).Select(user => user.Name).Distinct()],
             State = _queue.IsClosed ? StageState.Draining : StageState.Ready,
-            Load = new StageLoad
+            Load = _times.Describe(new StageLoad
             {
                 Running = _queue.Used,
                 QueueUsed = _queue.Used,
                 QueueLimit = _queue.Limit,
-                BusySeconds = TimeSpan.FromTicks(Interlocked.Read(ref _busy)).TotalSeconds,
                 Finished = Interlocked.Read(ref _finished),
                 CacheHits = _batcher.Hits,
                 CacheQueries = _batcher.Queries,
                 CacheHeld = _batcher.HeldItems + _users.Values.Sum(user => user.HeldItems),
-            },
+            }),
         },
     };
 
@@ -205,13 +209,7 @@ internal sealed class EncoderStage : IStage
 
     private static string UserKey(string model, string revision) => $"{model}@{revision}";
 
-    private Tensor Encode(MediaPath path, Tensor input)
-    {
-        long start = _time.GetTimestamp();
-        Tensor features = GpuFaults.Told(Device, () => path.Encoder.Encode(input).To(Device.Cpu).To(DType.F32));
-        Interlocked.Add(ref _busy, _time.GetElapsedTime(start).Ticks);
-        return features;
-    }
+    private Tensor Encode(MediaPath path, Tensor input) => GpuFaults.Told(Device, () => path.Encoder.Encode(input).To(Device.Cpu).To(DType.F32));
 
     private Task<Tensor> FeaturesAsync(EncoderJob job, EncoderUser user)
     {
@@ -222,6 +220,12 @@ internal sealed class EncoderStage : IStage
     private async Task<EncoderInput> PrepareAsync(EncodeMessage message, CancellationToken stop)
     {
         using PulledTensor bytes = await _link.PullAsync(message.Bytes, stop);
+        if (bytes.Tensor.DType == DType.F32)
+        {
+            // Preprocessed by its sender.
+            (int height, int width) = (bytes.Tensor.Size(1), bytes.Tensor.Size(2));
+            return new EncoderInput(bytes.Tensor.AsReadOnlySpan<float>().ToArray(), [bytes.Tensor.Size(0), height, width], (long)height * width);
+        }
         using Picture picture = await _reader.DecodeAsync(bytes.Tensor.AsReadOnlySpan<byte>().ToArray(), message.Name, stop);
         using var scope = new TensorScope();
         Tensor input = _preprocessing.Process(picture);

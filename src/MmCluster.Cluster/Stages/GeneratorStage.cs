@@ -22,7 +22,7 @@ internal sealed class GeneratorStage : IStage
     private readonly ConcurrentDictionary<string, DateTimeOffset> _expiries = [];
     private readonly ITimer _sweep;
     private long _finished;
-    private long _busy;
+    private readonly StageTimes _times = new();
 
     /// <summary>Takes <paramref name="generator"/>.</summary>
     public GeneratorStage(string key, IMediaGenerator generator, int maxQueue, TensorLinkEndpoint link, TimeProvider time)
@@ -112,14 +112,13 @@ internal sealed class GeneratorStage : IStage
         Status = view.Status with
         {
             State = _queue.IsClosed ? StageState.Draining : StageState.Ready,
-            Load = new StageLoad
+            Load = _times.Describe(new StageLoad
             {
                 Running = _queue.Used,
                 QueueUsed = _queue.Used,
                 QueueLimit = _queue.Limit,
-                BusySeconds = TimeSpan.FromTicks(Interlocked.Read(ref _busy)).TotalSeconds,
                 Finished = Interlocked.Read(ref _finished),
-            },
+            }),
         },
     };
 
@@ -139,6 +138,7 @@ internal sealed class GeneratorStage : IStage
         try
         {
             using PulledTensor? hidden = message.Hidden is { } wanted ? await _link.PullAsync(wanted, stop) : null;
+            _times.Began(_time.GetElapsedTime(start));
             MediaOutput made = await _generator.GenerateAsync(new GenerationCondition(message.SignalTokens, hidden?.Tensor, message.Seed, message.Item), stop);
             // A lease taken behind the release would last until it expires.
             stop.ThrowIfCancellationRequested();
@@ -148,7 +148,7 @@ internal sealed class GeneratorStage : IStage
         }
         finally
         {
-            Interlocked.Add(ref _busy, _time.GetElapsedTime(start).Ticks);
+            _times.Computed(_time.GetElapsedTime(start));
             _queue.Leave(cost);
         }
     }

@@ -142,9 +142,10 @@ internal sealed class StageLoader(ModelSource source, IGrainFactory grains, Tens
     private BackboneStage Stage(StageSpec spec, IModelExecutor executor, EngineOptions options, IDisposable? weights, long bytes)
     {
         ExecutorDescription description = executor.Describe();
-        var engine = new Engine.Engine(executor, options, time);
+        StageTimes times = new();
+        var engine = new Engine.Engine(executor, options with { Timings = times }, time);
         BackboneFacts facts = new(engine.MaxLength, description.VocabularySize, description.Kind, description.BlockSize);
-        return new BackboneStage(spec.Key, engine, engine.Statistics, facts, spec.Deployment.Limits.MaxQueue, bytes, weights, link, time)
+        return new BackboneStage(spec.Key, engine, engine.Statistics, times, facts, spec.Deployment.Limits.MaxQueue, bytes, weights, link, time)
         {
             Device = spec.Deployment.Simulation is null ? DeviceOf(spec) : Device.Cpu,
         };

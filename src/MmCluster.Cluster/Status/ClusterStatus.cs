@@ -196,6 +196,24 @@ public sealed record StageLoad
     /// <summary>Items of an encoder's caches that requests hold.</summary>
     [Id(9)]
     public int CacheHeld { get; init; }
+
+    /// <summary>How long requests or items waited here until they were computed; null where the stage does not tell.</summary>
+    [Id(10)]
+    public DurationCounts? QueueTimes { get; init; }
+
+    /// <summary>How long its steps or batches took; null where the stage does not tell.</summary>
+    [Id(11)]
+    public DurationCounts? BusyTimes { get; init; }
+}
+
+/// <summary>Durations, counted under fixed bounds.</summary>
+/// <param name="Counts">How many were at most each of <see cref="Bounds"/> and above the one before; one more for those above the last.</param>
+/// <param name="SumSeconds">All of them together.</param>
+[GenerateSerializer, Immutable, Alias("mm.DurationCounts")]
+public sealed record DurationCounts(long[] Counts, double SumSeconds)
+{
+    /// <summary>The bounds, in seconds.</summary>
+    public static IReadOnlyList<double> Bounds { get; } = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
 }
 
 /// <summary>How far a drain is.</summary>
@@ -203,4 +221,9 @@ public sealed record StageLoad
 /// <param name="Stages">Stages still on it.</param>
 /// <param name="Done">Whether nothing is left.</param>
 [GenerateSerializer, Immutable, Alias("mm.DrainProgress")]
-public sealed record DrainProgress(int Running, int Stages, bool Done);
+public sealed record DrainProgress(int Running, int Stages, bool Done)
+{
+    /// <summary>What keeps the node's models from moving away, such as no room elsewhere; or null.</summary>
+    [Id(0)]
+    public string? Problem { get; init; }
+}

@@ -1,5 +1,6 @@
 using MmCluster.Cluster.Deployment;
 using MmCluster.Engine;
+using MmCluster.Engine.Hosting;
 using MmCluster.Models.Cards;
 
 namespace MmCluster.Cluster.Wire;
@@ -60,7 +61,23 @@ internal sealed record BackboneRoute(string Key, string Node);
 
 /// <summary>An encoder that takes requests.</summary>
 [GenerateSerializer, Immutable, Alias("mm.EncoderRoute")]
-internal sealed record EncoderRoute(string Key, string Node, string Component, Modality Modality, string Digest, int Positions);
+internal sealed record EncoderRoute(string Key, string Node, string Component, Modality Modality, string Digest, int Positions)
+{
+    /// <summary>Elements of a row that the backbone gets.</summary>
+    [Id(0)]
+    public int Width { get; init; }
+
+    /// <summary>Rows of the pictures that the encoder takes.</summary>
+    [Id(1)]
+    public int InputHeight { get; init; }
+
+    /// <summary>Pixels of such a row.</summary>
+    [Id(2)]
+    public int InputWidth { get; init; }
+
+    /// <summary>What a sender of tensors must keep to.</summary>
+    public MediaShape Shape => new(Positions, Width, InputHeight, InputWidth);
+}
 
 /// <summary>A generator that takes requests.</summary>
 [GenerateSerializer, Immutable, Alias("mm.GeneratorRoute")]

@@ -93,7 +93,20 @@ internal sealed record StageView
 
 /// <summary>What an encoder is to one model.</summary>
 [GenerateSerializer, Immutable, Alias("mm.EncoderUse")]
-internal sealed record EncoderUse(string Model, string Revision, string Component, int Positions, bool Ready);
+internal sealed record EncoderUse(string Model, string Revision, string Component, int Positions, bool Ready)
+{
+    /// <summary>Elements of a row that the model's backbone gets; 0 where the node is of a release that does not tell.</summary>
+    [Id(0)]
+    public int Width { get; init; }
+
+    /// <summary>Rows of the pictures that the encoder takes.</summary>
+    [Id(1)]
+    public int InputHeight { get; init; }
+
+    /// <summary>Pixels of such a row.</summary>
+    [Id(2)]
+    public int InputWidth { get; init; }
+}
 
 /// <summary>A node and its stages.</summary>
 [GenerateSerializer, Immutable, Alias("mm.NodeView")]

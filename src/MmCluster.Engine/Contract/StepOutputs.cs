@@ -32,6 +32,9 @@ public readonly record struct SequenceOutput(
     /// <summary>A media item that the model asked a generator for, on an entry of its own without tokens; or null.</summary>
     public MediaOutput? Media { get; init; }
 
+    /// <summary>How far the request is, on an entry of its own without tokens where that was asked for; or null.</summary>
+    public Hosting.RequestProgress? Progress { get; init; }
+
     /// <summary>
     /// What went wrong, when <see cref="Finish"/> is Error, or Cancelled by a deadline (DeadlineExceeded); without one, a media item that could not be made.
     /// </summary>

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using MmCluster.Models;
 using MmCluster.Tensors;
 using MmCluster.Tensors.Cuda;
@@ -200,10 +201,16 @@ public sealed class EncoderBatcher : IAsyncDisposable
 
     private void Encode(List<(EncoderItem Item, EncoderInput Input)> batch, CudaStream? stream)
     {
+        long start = Stopwatch.GetTimestamp();
+        foreach ((EncoderItem item, _) in batch)
+        {
+            _options.Timings?.Began(Stopwatch.GetElapsedTime(item.AskedAt, start));
+        }
         try
         {
             Tensor[] features = Run([.. batch.Select(entry => entry.Input)]);
             stream?.Synchronize(); // whoever takes them has another stream
+            _options.Timings?.Computed(Stopwatch.GetElapsedTime(start));
             Batches++;
             for (int i = 0; i < batch.Count; i++)
             {

@@ -7,6 +7,9 @@ internal sealed class EncoderItem(UInt128 key)
 {
     public UInt128 Key { get; } = key;
 
+    /// <summary>When it was asked for first, as <see cref="System.Diagnostics.Stopwatch"/> counts.</summary>
+    public long AskedAt { get; } = System.Diagnostics.Stopwatch.GetTimestamp();
+
     /// <summary>Completes with the features [rows, width], which stay valid while somebody holds a lease.</summary>
     public TaskCompletionSource<Tensor> Features { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
 

@@ -8,4 +8,7 @@ public sealed record EncoderOptions
 
     /// <summary>Bytes of features kept that no request holds. Default 256 MiB.</summary>
     public long CacheBytes { get; init; } = 256L << 20;
+
+    /// <summary>Is told how long items waited and batches took, or null.</summary>
+    public IStageTimings? Timings { get; init; }
 }

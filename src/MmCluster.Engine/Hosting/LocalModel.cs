@@ -3,6 +3,7 @@ using MmCluster.Models;
 using MmCluster.Models.Cards;
 using MmCluster.Models.Catalog;
 using MmCluster.Models.Prompts;
+using MmCluster.Tensors;
 using MmCluster.Tokenizers;
 
 namespace MmCluster.Engine.Hosting;
@@ -118,32 +119,35 @@ public sealed class LocalModel : IAsyncDisposable
     public IAsyncEnumerable<SequenceOutput> GenerateAsync(ModelRequest request, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
-        List<EncoderLease> leases = [];
+        List<IDisposable> claims = [];
         EngineRequest prepared;
         try
         {
-            prepared = Prepare(request, leases);
+            prepared = Prepare(request, claims);
         }
         catch
         {
             Release();
             throw;
         }
-        return _host.GenerateAsync(prepared, Release, cancellationToken);
+        IAsyncEnumerable<SequenceOutput> outputs = _host.GenerateAsync(prepared, Release, cancellationToken);
+        return request.ReportProgress
+            ? RequestProgress.TellAsync(request.Id, [.. prepared.Prompt.OfType<PromptPiece.Media>().Select(piece => piece.Input.Features)], outputs, cancellationToken)
+            : outputs;
 
-        void Release() => leases.ForEach(lease => lease.Dispose());
+        void Release() => claims.ForEach(claim => claim.Dispose());
     }
 
     /// <summary>Runs one media item through its encoder and projector; <paramref name="read"/> gets the features [positions, width], valid until it returns.</summary>
     /// <exception cref="MmException">InvalidArgument: the model takes no such media.</exception>
-    public async Task<T> EncodeAsync<T>(MediaItem item, Func<Tensors.Tensor, T> read, CancellationToken cancellationToken)
+    public async Task<T> EncodeAsync<T>(MediaItem item, Func<Tensor, T> read, CancellationToken cancellationToken)
     {
         MediaIntake intake = _intakes.FirstOrDefault(intake => intake.Modality == item.Modality)
             ?? throw new MmException(MmErrorCode.InvalidArgument, $"{item.Name}: the model takes no {item.Modality}") { Param = item.Name };
-        (_, EncoderLease lease) = intake.Open(item, "");
-        using (lease)
+        (_, Task<Tensor> features, IDisposable claim) = intake.Open(item, "");
+        using (claim)
         {
-            return read(await lease.Features.WaitAsync(cancellationToken));
+            return read(await features.WaitAsync(cancellationToken));
         }
     }
 
@@ -158,13 +162,13 @@ public sealed class LocalModel : IAsyncDisposable
         _backbone.Dispose();
     }
 
-    private EngineRequest Prepare(ModelRequest request, List<EncoderLease> leases)
+    private EngineRequest Prepare(ModelRequest request, List<IDisposable> claims)
     {
         string salt = $"{request.Tenant}\0{request.CacheSalt}";
         return new EngineRequest
         {
             Id = request.Id,
-            Prompt = _prompts.Pieces(request.Input, (place, item) => Open(place, item, salt, leases)),
+            Prompt = _prompts.Pieces(request.Input, (place, item) => Open(place, item, salt, claims)),
             DecoderPrompt = _engine.Model.Kind == DecoderKind.EncoderDecoder ? new[] { _backbone.Model.SpecialTokens.DecoderStart ?? 0 } : default,
             Sampling = _prompts.Sampling(request),
             Tenant = request.Tenant,
@@ -174,13 +178,13 @@ public sealed class LocalModel : IAsyncDisposable
         };
     }
 
-    private PromptPiece.Media Open(PromptSegment.Media place, MediaItem item, string salt, List<EncoderLease> leases)
+    private PromptPiece.Media Open(PromptSegment.Media place, MediaItem item, string salt, List<IDisposable> claims)
     {
         MediaIntake intake = _intakes.First(intake => intake.Modality == item.Modality);
-        (UInt128 key, EncoderLease lease) = intake.Open(item, salt);
-        leases.Add(lease);
+        (UInt128 key, Task<Tensor> features, IDisposable claim) = intake.Open(item, salt);
+        claims.Add(claim);
         int id = place.PlaceholderToken < VocabularySize ? place.PlaceholderToken : 0;
-        return new PromptPiece.Media(new MediaInput(key, intake.Positions, id, lease.Features));
+        return new PromptPiece.Media(new MediaInput(key, intake.Positions, id, features));
     }
 
     private static Tokenizer? TokenizerOf(LoadedModel model, LoadOptions options) =>

@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using System.Text.Json;
 using MmCluster.Models.Cards;
 
@@ -20,6 +21,12 @@ public sealed record ModelRequest
 
     /// <summary>When to give up, or null.</summary>
     public DateTimeOffset? Deadline { get; init; }
+
+    /// <summary>Media that the answer may have besides text; null is all that the model makes.</summary>
+    public IReadOnlyCollection<Modality>? OutputMedia { get; init; }
+
+    /// <summary>Whether entries tell, before the first token, where the request is.</summary>
+    public bool ReportProgress { get; init; }
 
     /// <summary>Whose request this is.</summary>
     public string Tenant { get; init; } = "";
@@ -81,6 +88,19 @@ public abstract record ChatPart
 
 /// <summary>A media item's bytes as they came.</summary>
 /// <param name="Modality">What it is.</param>
-/// <param name="Bytes">The file's bytes, not yet decoded.</param>
+/// <param name="Bytes">The file's bytes, not yet decoded; or values where <see cref="Shape"/> says so.</param>
 /// <param name="Name">What errors call it: a path, an address, a place in the request.</param>
-public sealed record MediaItem(Modality Modality, ReadOnlyMemory<byte> Bytes, string Name);
+public sealed record MediaItem(Modality Modality, ReadOnlyMemory<byte> Bytes, string Name)
+{
+    /// <summary>
+    /// Null for a file. Else <see cref="Bytes"/> are as many values in F32, row-major and little-endian: pixels [3, height, width] as the encoder takes them, or
+    /// features [positions, width] as the backbone does.
+    /// </summary>
+    public IReadOnlyList<int>? Shape { get; init; }
+
+    /// <summary>Whether no encoder is needed any more.</summary>
+    public bool IsFeatures => Shape is { Count: 2 };
+
+    /// <summary>The bytes as values; only where there is a shape.</summary>
+    public ReadOnlySpan<float> Values => MemoryMarshal.Cast<byte, float>(Bytes.Span);
+}

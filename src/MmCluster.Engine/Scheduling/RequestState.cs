@@ -21,6 +21,9 @@ internal sealed class RequestState(EngineRequest request, PromptLayout layout, i
     /// <summary>Failed steps that it was part of.</summary>
     public int Replays { get; set; }
 
+    /// <summary>When the engine's thread took it in, as its time provider counts; null once it has begun.</summary>
+    public long? WaitsSince { get; set; }
+
     /// <summary>Compiled text constraint, or null.</summary>
     public Structured.TokenGrammar? Grammar { get; set; }
 }

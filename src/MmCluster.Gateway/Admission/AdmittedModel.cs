@@ -14,7 +14,7 @@ internal sealed class AdmittedModel(IServedModel inner, AdmissionGate gate, Tena
     private static readonly TimeSpan LongestTimer = TimeSpan.FromDays(49);
 
     /// <summary>Requests that wait here for others to end.</summary>
-    public int Waiting => gate.Waiting;
+    public override int Waiting => gate.Waiting + Inner.Waiting;
 
     public override async IAsyncEnumerable<SequenceOutput> GenerateAsync(
         ModelRequest request, [EnumeratorCancellation] CancellationToken cancellationToken)
@@ -22,9 +22,16 @@ internal sealed class AdmittedModel(IServedModel inner, AdmissionGate gate, Tena
         using CancellationTokenSource? timer = request.Deadline is { } deadline ? new CancellationTokenSource(Until(deadline), time) : null;
         using CancellationTokenSource? both = timer is null ? null : CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, timer.Token);
         CancellationToken stop = both?.Token ?? cancellationToken;
-        AdmissionTicket ticket = await EnterAsync(request, timer, stop, cancellationToken);
+        Task<AdmissionTicket> entering = EnterAsync(request, timer, stop, cancellationToken).AsTask();
+        AdmissionTicket? ticket = null;
         try
         {
+            if (request.ReportProgress && !entering.IsCompleted)
+            {
+                yield return new RequestProgress(RequestProgress.Queued, 0, 1).EntryOf(request.Id);
+            }
+            ticket = await entering;
+            metrics.Running(request.Tenant, 1);
             await using IAsyncEnumerator<SequenceOutput> outputs = Inner.GenerateAsync(request, stop).GetAsyncEnumerator(stop);
             while (await NextAsync(outputs, request, timer, cancellationToken))
             {
@@ -34,13 +41,35 @@ internal sealed class AdmittedModel(IServedModel inner, AdmissionGate gate, Tena
         }
         finally
         {
-            gate.Leave(ticket);
+            if (ticket is not null)
+            {
+                metrics.Running(request.Tenant, -1);
+                gate.Leave(ticket);
+            }
+            else
+            {
+                _ = LeaveLateAsync(entering);
+            }
+        }
+    }
+
+    // Somebody who read no further while it waited: its turn may come all the same.
+    private async Task LeaveLateAsync(Task<AdmissionTicket> entering)
+    {
+        try
+        {
+            gate.Leave(await entering);
+        }
+        catch (Exception error) when (error is MmException or OperationCanceledException)
+        {
+            // It has not entered, and holds nothing.
         }
     }
 
     private async ValueTask<AdmissionTicket> EnterAsync(
         ModelRequest request, CancellationTokenSource? timer, CancellationToken stop, CancellationToken cancellationToken)
     {
+        metrics.Waiting(request.Tenant, 1);
         try
         {
             return await gate.EnterAsync(request, stop);
@@ -53,6 +82,10 @@ internal sealed class AdmittedModel(IServedModel inner, AdmissionGate gate, Tena
         catch (OperationCanceledException error) when (IsLate(timer, cancellationToken))
         {
             throw Late(request, error);
+        }
+        finally
+        {
+            metrics.Waiting(request.Tenant, -1);
         }
     }
 

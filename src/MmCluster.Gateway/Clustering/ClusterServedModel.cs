@@ -19,7 +19,7 @@ public sealed class ClusterServedModel(string name, IModelCluster cluster) : ISe
 
     /// <inheritdoc/>
     public ServedModelInfo Info => Snapshot is { } model
-        ? new ServedModelInfo(model.Created, model.MaxModelLength, model.VocabularySize) { Media = model.Media }
+        ? new ServedModelInfo(model.Created, model.MaxModelLength, model.VocabularySize) { Media = model.Media, Outputs = model.Outputs }
         : new ServedModelInfo(DateTimeOffset.UnixEpoch, 0, 0);
 
     /// <inheritdoc/>

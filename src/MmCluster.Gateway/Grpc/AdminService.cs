@@ -45,7 +45,13 @@ internal sealed class AdminService(ClusterControl control) : Admin.AdminBase
         RequireAdmin(context);
         await foreach (DrainProgress progress in control.Cluster.DrainAsync(request.Node, context.CancellationToken))
         {
-            await responseStream.WriteAsync(new DrainEvent { Running = progress.Running, Stages = progress.Stages, Done = progress.Done });
+            await responseStream.WriteAsync(new DrainEvent
+            {
+                Running = progress.Running,
+                Stages = progress.Stages,
+                Done = progress.Done,
+                Problem = progress.Problem ?? "",
+            });
         }
     }
 

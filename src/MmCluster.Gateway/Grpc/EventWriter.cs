@@ -37,6 +37,7 @@ internal sealed class EventWriter(string requestId, bool returnTokenIds)
             target.Logprobs.Add(Logprobs(token));
         }
         target.Media = output.Media is { } media ? new MediaChunk { MediaType = media.ContentType, Data = UnsafeByteOperations.UnsafeWrap(media.Bytes), Last = true } : null;
+        target.Progress = output.Progress is { } progress ? new Progress { Stage = progress.Stage, Step = progress.Step, Steps = progress.Steps } : null;
         target.FinishReason = Finish(output.Finish);
         target.Usage = output.Usage is not { } usage ? null : new Wire.Usage
         {

@@ -14,7 +14,6 @@ using MmCluster.Gateway.OpenAi;
 using MmCluster.Gateway.Uploads;
 using MmCluster.Models;
 using MmCluster.Protos.V1;
-using CardModality = MmCluster.Models.Cards.Modality;
 using Modality = MmCluster.Protos.V1.Modality;
 
 namespace MmCluster.Gateway.Grpc;
@@ -74,7 +73,11 @@ internal sealed class GenerationService(
             throw FieldReader.Invalid("media", $"'media' must have 1 to {MaxEncoded} items");
         }
         var media = new MediaSourceReader(uploads, fetcher, new MediaBudget(options.MaxRequestBytes), caller);
-        ChatPart[] items = [.. request.Media.Select((source, index) => new ChatPart.Media(media.Read(source, $"media[{index}]")))];
+        ChatPart.Media[] items = [.. request.Media.Select((source, index) => new ChatPart.Media(media.Read(source, $"media[{index}]")))];
+        if (Array.Find(items, item => item.Item.IsFeatures) is { } encoded)
+        {
+            throw FieldReader.Invalid(encoded.Item.Name, $"'{encoded.Item.Name}' has features already; there is nothing to encode");
+        }
         ModelInput.Chat complete = await media.CompleteAsync(new ModelInput.Chat([new ChatTurn("user", items)]), context.CancellationToken);
         EncodedMedia[] features = await Task.WhenAll(complete.Turns[0].Parts
             .Select(part => model.EncodeAsync(((ChatPart.Media)part).Item, context.CancellationToken)));
@@ -109,19 +112,10 @@ internal sealed class GenerationService(
                 Ready = model.Ready,
                 MaxModelLength = model.Info.MaxModelLength,
                 VocabularySize = model.Info.VocabularySize,
-                Inputs = { Modality.Text, model.Info.Media.Select(ModalityOf) },
-                Outputs = { Modality.Text },
+                Inputs = { Modality.Text, model.Info.Media.Select(ModalityMessage.Of) },
+                Outputs = { Modality.Text, model.Info.Outputs.Select(ModalityMessage.Of) },
             });
         }
         return Task.FromResult(response);
     }
-
-    private static Modality ModalityOf(CardModality modality) => modality switch
-    {
-        CardModality.Image => Modality.Image,
-        CardModality.Video => Modality.Video,
-        CardModality.Audio => Modality.Audio,
-        CardModality.Points => Modality.PointCloud,
-        _ => throw new ArgumentOutOfRangeException(nameof(modality), modality, "not a modality"),
-    };
 }

@@ -25,22 +25,14 @@ internal sealed class MediaSourceReader(UploadStore uploads, MediaFetcher fetche
         MediaSource.SourceOneofCase.Data => Read(source.Data.Memory, path),
         MediaSource.SourceOneofCase.Url => new MediaItem(default, new MediaUrlReader(budget, _remote).Read(source.Url, path), path),
         MediaSource.SourceOneofCase.UploadId => Read(Uploaded(source.UploadId, path), path),
-        MediaSource.SourceOneofCase.Tensor => throw FieldReader.Invalid(
-            path, $"'{path}': preprocessed media are not taken here; send the file's bytes"),
-        _ => throw FieldReader.Invalid(path, $"'{path}' has no source: set data, url or upload_id"),
+        MediaSource.SourceOneofCase.Tensor => ReadTensor(source.Tensor, path),
+        _ => throw FieldReader.Invalid(path, $"'{path}' has no source: set data, url, upload_id or tensor"),
     };
 
     /// <summary>Bytes as an item, to be completed by <see cref="CompleteAsync"/>.</summary>
     public MediaItem Read(ReadOnlyMemory<byte> bytes, string path)
     {
-        try
-        {
-            budget.Take(bytes.Length);
-        }
-        catch (MediaRefusedException error)
-        {
-            throw FieldReader.Invalid(path, $"'{path}': {error.Message}");
-        }
+        Take(bytes.Length, path);
         return new MediaItem(default, bytes, path);
     }
 
@@ -71,7 +63,25 @@ internal sealed class MediaSourceReader(UploadStore uploads, MediaFetcher fetche
             : null;
     }
 
-    private static ChatPart Typed(ChatPart part) => part is not ChatPart.Media { Item: var item } ? part
+    private MediaItem ReadTensor(TensorData tensor, string path)
+    {
+        Take(tensor.Data.Length, path);
+        return MediaTensor.Read(tensor, path);
+    }
+
+    private void Take(int bytes, string path)
+    {
+        try
+        {
+            budget.Take(bytes);
+        }
+        catch (MediaRefusedException error)
+        {
+            throw FieldReader.Invalid(path, $"'{path}': {error.Message}");
+        }
+    }
+
+    private static ChatPart Typed(ChatPart part) => part is not ChatPart.Media { Item: { Shape: null } item } ? part
         : ModalityOf(item.Bytes.Span) is { } modality ? new ChatPart.Media(item with { Modality = modality })
         : throw FieldReader.Invalid(item.Name, $"'{item.Name}': its {item.Bytes.Length} bytes are of no known picture, sound or film format");
 

@@ -4,7 +4,6 @@ using MmCluster.Gateway.Models;
 using MmCluster.Gateway.OpenAi;
 using MmCluster.Models;
 using MmCluster.Protos.V1;
-using Modality = MmCluster.Protos.V1.Modality;
 using SamplingParameters = MmCluster.Engine.SamplingParameters;
 
 namespace MmCluster.Gateway.Grpc;
@@ -24,10 +23,7 @@ internal static class RequestReader
         {
             throw new MmException(MmErrorCode.NotFound, $"'adapter': {model.Id} is served without adapters; leave it empty") { Param = "adapter" };
         }
-        if (message.OutputModalities.Any(modality => modality != Modality.Text))
-        {
-            throw FieldReader.Invalid("output_modalities", $"'output_modalities': {model.Id} answers with text only");
-        }
+        IReadOnlyCollection<MmCluster.Models.Cards.Modality> outputs = ModalityMessage.ReadOutputs(message.OutputModalities, model);
         SamplingParameters sampling = SamplingMessage.Read(message.Sampling, model.DefaultSampling, DrawSeed);
         ModelInput input = Input(message, media);
         return new ModelRequest
@@ -35,6 +31,8 @@ internal static class RequestReader
             Id = message.RequestId.Length == 0 ? $"gen-{Guid.NewGuid():N}" : Id(message.RequestId),
             Input = input is ModelInput.Chat chat ? await media.CompleteAsync(chat, cancellationToken) : input,
             Sampling = sampling,
+            OutputMedia = outputs,
+            ReportProgress = message.ReturnProgress,
             Priority = message.Priority,
             CacheSalt = message.CacheSalt,
             Deadline = deadline,

@@ -25,8 +25,6 @@ namespace MmCluster.Gateway.Hosting;
 /// <summary>The front of a set of models on one Kestrel and one port: OpenAI's routes, health and metrics over HTTP, and the gRPC services.</summary>
 public sealed class GatewayServer : IAsyncDisposable
 {
-    private const string PrometheusText = "text/plain; version=0.0.4; charset=utf-8";
-
     private readonly WebApplication _app;
 
     private GatewayServer(WebApplication app) => _app = app;
@@ -113,10 +111,17 @@ public sealed class GatewayServer : IAsyncDisposable
         MeterText meters = app.Services.GetRequiredService<MeterText>();
         app.MapGet("/metrics", async http =>
         {
-            string stages = options.Control is { } control ? await StageMetrics.RenderAsync(control.Cluster, http.RequestAborted) : "";
-            http.Response.ContentType = PrometheusText;
-            await http.Response.WriteAsync(
-                metrics.Render(models.All) + tenants.Render() + stages + meters.Render() + ProcessMetrics.Render(), http.RequestAborted);
+            var text = new PrometheusText();
+            metrics.Render(admitted.All, text);
+            tenants.Render(text);
+            if (options.Control is { } control)
+            {
+                await StageMetrics.RenderAsync(control.Cluster, text, http.RequestAborted);
+            }
+            meters.Render(text);
+            ProcessMetrics.Render(text);
+            http.Response.ContentType = PrometheusText.ContentType;
+            await http.Response.WriteAsync(text.ToString(), http.RequestAborted);
         });
         app.MapGatewayGrpc(options);
         app.MapFallback(http => ErrorBody.WriteAsync(

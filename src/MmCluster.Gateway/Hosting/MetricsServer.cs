@@ -29,8 +29,11 @@ public sealed class MetricsServer : IAsyncDisposable
         app.MapGet("/health", http => http.Response.WriteAsync("ok\n", http.RequestAborted));
         app.MapGet("/metrics", http =>
         {
-            http.Response.ContentType = "text/plain; version=0.0.4; charset=utf-8";
-            return http.Response.WriteAsync(meters.Render() + ProcessMetrics.Render(), http.RequestAborted);
+            var text = new PrometheusText();
+            meters.Render(text);
+            ProcessMetrics.Render(text);
+            http.Response.ContentType = PrometheusText.ContentType;
+            return http.Response.WriteAsync(text.ToString(), http.RequestAborted);
         });
         await app.StartAsync(cancellationToken);
         return new MetricsServer(app, meters);

@@ -1,6 +1,4 @@
 using System.Collections.Concurrent;
-using System.Globalization;
-using System.Text;
 using MmCluster.Engine;
 using MmCluster.Engine.Encoders;
 using MmCluster.Gateway.Models;
@@ -15,14 +13,13 @@ internal sealed class GatewayMetrics(TimeProvider time)
     /// <summary>Starts measuring a request of <paramref name="model"/>; disposing ends it.</summary>
     public RequestMeter Begin(string model) => new(_models.GetOrAdd(model, static _ => new ModelMetrics()), time);
 
-    /// <summary>All series of <paramref name="served"/> as Prometheus text (version 0.0.4); the scheduler's only where the engine is in this process.</summary>
-    public string Render(IReadOnlyList<IServedModel> served)
+    /// <summary>All series of <paramref name="served"/>; the scheduler's only where the engine is in this process.</summary>
+    public void Render(IReadOnlyList<IServedModel> served, PrometheusText text)
     {
-        var text = new StringBuilder();
         Series[] series = [.. served.Select(model => new Series(
-            Label(model.Id), _models.GetOrAdd(model.Id, static _ => new ModelMetrics()), model.Statistics, model.Encoders))];
-        Gauge("mm:num_requests_running", "Sequences being computed.", row => row.Engine?.Running ?? row.Front.Running);
-        Gauge("mm:num_requests_waiting", "Sequences waiting for a slot.", row => row.Engine?.Waiting);
+            PrometheusText.Label("model", model.Id), model.Waiting, _models.GetOrAdd(model.Id, static _ => new ModelMetrics()), model.Statistics, model.Encoders))];
+        Gauge("mm:num_requests_running", "Sequences being computed; where the engine is elsewhere, requests that were passed on to it.", row => row.Running);
+        Gauge("mm:num_requests_waiting", "Requests that wait here, and sequences that wait for a slot.", row => row.Waiting + (row.Engine?.Waiting ?? 0));
         Gauge("mm:kv_cache_usage_perc", "Share of KV cache blocks in use, 0 to 1.", row => row.Engine?.KvCacheUsage);
         Counter("mm:prompt_tokens_total", "Prompt tokens of finished requests.", row => row.Front.PromptTokens);
         Counter("mm:generation_tokens_total", "Tokens generated.", row => row.Front.GenerationTokens);
@@ -32,20 +29,17 @@ internal sealed class GatewayMetrics(TimeProvider time)
         Counter("mm:encoder_cache_hits_total", "Of those, how many were kept or in work already.", row => row.Encoders?.Hits);
         Gauge("mm:encoder_cache_idle_bytes", "Features kept that no request holds.", row => row.Encoders?.IdleBytes);
         Counter("mm:num_preemptions_total", "Sequences that gave their place to others.", row => row.Engine?.Preemptions);
-        Header("mm:request_success_total", "counter", "Choices that ended, by reason.");
+        text.Begin("mm:request_success_total", "counter", "Choices that ended, by reason.");
         foreach (Series row in series)
         {
             foreach ((string reason, long count) in row.Front.Finished)
             {
-                text.Append(CultureInfo.InvariantCulture, $"mm:request_success_total{{{row.Labels},finished_reason=\"{reason}\"}} {count}\n");
+                text.Sample("mm:request_success_total", $"{row.Labels},finished_reason=\"{reason}\"", count);
             }
         }
         Buckets("mm:time_to_first_token_seconds", "From arrival to the first token.", metrics => metrics.TimeToFirstToken);
         Buckets("mm:inter_token_latency_seconds", "Between a choice's tokens.", metrics => metrics.InterTokenLatency);
         Buckets("mm:e2e_request_latency_seconds", "From arrival to the end.", metrics => metrics.EndToEnd);
-        return text.ToString();
-
-        void Header(string name, string type, string help) => text.Append(CultureInfo.InvariantCulture, $"# HELP {name} {help}\n# TYPE {name} {type}\n");
 
         void Gauge(string name, string help, Func<Series, double?> value) => Scalar(name, "gauge", help, value);
 
@@ -53,19 +47,19 @@ internal sealed class GatewayMetrics(TimeProvider time)
 
         void Scalar(string name, string type, string help, Func<Series, double?> value)
         {
-            Header(name, type, help);
+            text.Begin(name, type, help);
             foreach (Series row in series)
             {
                 if (value(row) is { } known)
                 {
-                    text.Append(CultureInfo.InvariantCulture, $"{name}{{{row.Labels}}} {known}\n");
+                    text.Sample(name, row.Labels, known);
                 }
             }
         }
 
         void Buckets(string name, string help, Func<ModelMetrics, Histogram> histogram)
         {
-            Header(name, "histogram", help);
+            text.Begin(name, "histogram", help);
             foreach (Series row in series)
             {
                 histogram(row.Front).Render(text, name, row.Labels);
@@ -73,10 +67,9 @@ internal sealed class GatewayMetrics(TimeProvider time)
         }
     }
 
-    // A served name is the operator's choice: what would end a label's value is escaped as Prometheus wants it.
-    private static string Label(string model) => string.Create(
-        CultureInfo.InvariantCulture,
-        $"model=\"{model.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("\"", "\\\"", StringComparison.Ordinal).ReplaceLineEndings("\\n")}\"");
-
-    private readonly record struct Series(string Labels, ModelMetrics Front, EngineStatistics? Engine, EncoderStatistics? Encoders);
+    private readonly record struct Series(string Labels, int Waiting, ModelMetrics Front, EngineStatistics? Engine, EncoderStatistics? Encoders)
+    {
+        // A request that was just let in may be counted as waiting still.
+        public long Running => Engine?.Running ?? Math.Max(0, Front.InFlight - Waiting);
+    }
 }

@@ -1,9 +1,6 @@
-using System.Globalization;
-using System.Text;
-
 namespace MmCluster.Gateway.Metrics;
 
-/// <summary>Counts of values under fixed bounds, in Prometheus' form. Safe to call from any thread.</summary>
+/// <summary>Counts of values under fixed bounds. Safe to call from any thread.</summary>
 internal sealed class Histogram(double[] bounds)
 {
     private readonly long[] _counts = new long[bounds.Length + 1];
@@ -24,8 +21,8 @@ internal sealed class Histogram(double[] bounds)
         }
     }
 
-    /// <summary>Appends the series; <paramref name="labels"/> as <c>model="m"</c>.</summary>
-    public void Render(StringBuilder text, string name, string labels)
+    /// <summary>Writes the series.</summary>
+    public void Render(PrometheusText text, string name, string labels)
     {
         long[] counts;
         double sum;
@@ -34,13 +31,6 @@ internal sealed class Histogram(double[] bounds)
             counts = [.. _counts];
             sum = _sum;
         }
-        long total = 0;
-        for (int i = 0; i < counts.Length; i++)
-        {
-            total += counts[i];
-            string bound = i < bounds.Length ? bounds[i].ToString(CultureInfo.InvariantCulture) : "+Inf";
-            text.Append(CultureInfo.InvariantCulture, $"{name}_bucket{{{labels},le=\"{bound}\"}} {total}\n");
-        }
-        text.Append(CultureInfo.InvariantCulture, $"{name}_sum{{{labels}}} {sum}\n{name}_count{{{labels}}} {total}\n");
+        text.Histogram(name, labels, bounds, counts, sum);
     }
 }

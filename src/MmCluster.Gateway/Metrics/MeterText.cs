@@ -1,7 +1,5 @@
 using System.Collections.Concurrent;
 using System.Diagnostics.Metrics;
-using System.Globalization;
-using System.Text;
 
 namespace MmCluster.Gateway.Metrics;
 
@@ -44,14 +42,13 @@ public sealed class MeterText : IDisposable
     }
 
     /// <summary>All series.</summary>
-    public string Render()
+    internal void Render(PrometheusText text)
     {
         _listener.RecordObservableInstruments();
-        var text = new StringBuilder();
         foreach ((Instrument instrument, ConcurrentDictionary<string, object> series) in _series.OrderBy(one => one.Key.Name, StringComparer.Ordinal))
         {
             string type = instrument.IsObservable ? "gauge" : instrument is Counter<long> ? "counter" : "histogram";
-            text.Append(CultureInfo.InvariantCulture, $"# HELP {instrument.Name} {instrument.Description}\n# TYPE {instrument.Name} {type}\n");
+            text.Begin(instrument.Name, type, instrument.Description ?? "");
             foreach ((string labels, object value) in series)
             {
                 if (value is Histogram histogram)
@@ -60,11 +57,10 @@ public sealed class MeterText : IDisposable
                 }
                 else
                 {
-                    text.Append(CultureInfo.InvariantCulture, $"{instrument.Name}{{{labels}}} {((Count)value).Value}\n");
+                    text.Sample(instrument.Name, labels, ((Count)value).Value);
                 }
             }
         }
-        return text.ToString();
     }
 
     /// <summary>Stops counting.</summary>
@@ -72,12 +68,12 @@ public sealed class MeterText : IDisposable
 
     private object Of(Instrument instrument, ReadOnlySpan<KeyValuePair<string, object?>> tags, Func<object> create)
     {
-        var labels = new StringBuilder();
+        var labels = new List<string>(tags.Length);
         foreach ((string key, object? value) in tags)
         {
-            labels.Append(labels.Length > 0 ? "," : "").Append(key).Append("=\"").Append(value).Append('"');
+            labels.Add(PrometheusText.Label(key, value?.ToString() ?? ""));
         }
-        return _series[instrument].GetOrAdd(labels.ToString(), _ => create());
+        return _series[instrument].GetOrAdd(string.Join(',', labels), _ => create());
     }
 
     private sealed class Count

@@ -16,12 +16,13 @@ internal sealed class ModelMetrics
         [0.3, 0.5, 0.8, 1, 1.5, 2, 2.5, 5, 10, 15, 20, 30, 40, 50, 60, 120, 240, 480, 960, 1920];
 
     private readonly long[] _finished = new long[Enum.GetValues<FinishReason>().Length];
-    private long _running;
+    private long _inFlight;
     private long _promptTokens;
     private long _generationTokens;
     private long _cachedTokens;
 
-    public long Running => Interlocked.Read(ref _running);
+    /// <summary>Requests begun and not ended, those that wait included.</summary>
+    public long InFlight => Interlocked.Read(ref _inFlight);
 
     public long PromptTokens => Interlocked.Read(ref _promptTokens);
 
@@ -38,9 +39,9 @@ internal sealed class ModelMetrics
 
     public Histogram EndToEnd { get; } = new(RequestBounds);
 
-    public void Begin() => Interlocked.Increment(ref _running);
+    public void Begin() => Interlocked.Increment(ref _inFlight);
 
-    public void End() => Interlocked.Decrement(ref _running);
+    public void End() => Interlocked.Decrement(ref _inFlight);
 
     public void Count(in SequenceOutput output, bool countPrompt)
     {

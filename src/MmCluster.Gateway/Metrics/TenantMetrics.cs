@@ -1,6 +1,4 @@
 using System.Collections.Concurrent;
-using System.Globalization;
-using System.Text;
 
 namespace MmCluster.Gateway.Metrics;
 
@@ -35,41 +33,46 @@ internal sealed class TenantMetrics
 
     public void Reject(string tenant, Rejection reason) => Interlocked.Increment(ref Of(tenant).Rejections[(int)reason]);
 
-    /// <summary>All series as Prometheus text; a reason that never happened has none.</summary>
-    public string Render()
+    /// <summary>A request of the tenant waits, or does so no more.</summary>
+    public void Waiting(string tenant, int change) => Interlocked.Add(ref Of(tenant).Waiting, change);
+
+    /// <summary>A request of the tenant is with the model, or is so no more.</summary>
+    public void Running(string tenant, int change) => Interlocked.Add(ref Of(tenant).Running, change);
+
+    /// <summary>All series; a reason that never happened has none.</summary>
+    public void Render(PrometheusText text)
     {
-        var text = new StringBuilder();
         KeyValuePair<string, Counts>[] tenants =
             [.. _tenants.OrderBy(tenant => tenant.Key, StringComparer.Ordinal), new KeyValuePair<string, Counts>("other", _other)];
-        Header("mm:tenant_requests_total", "Generations begun, by tenant.");
-        Each((tenant, counts) => Line("mm:tenant_requests_total", $"tenant=\"{tenant}\"", Interlocked.Read(ref counts.Requests)));
-        Header("mm:tenant_tokens_total", "Prompt and output tokens used, by tenant.");
-        Each((tenant, counts) => Line("mm:tenant_tokens_total", $"tenant=\"{tenant}\"", Interlocked.Read(ref counts.Tokens)));
-        Header("mm:tenant_rejections_total", "Requests turned down, by tenant and reason.");
-        Each((tenant, counts) =>
+        Each("mm:tenant_requests_total", "counter", "Generations begun, by tenant.", counts => Interlocked.Read(ref counts.Requests));
+        Each("mm:tenant_tokens_total", "counter", "Prompt and output tokens used, by tenant.", counts => Interlocked.Read(ref counts.Tokens));
+        Each("mm:tenant_requests_running", "gauge", "Requests with a model, by tenant.", counts => Interlocked.Read(ref counts.Running));
+        Each("mm:tenant_requests_waiting", "gauge", "Requests that wait for others to end, by tenant.", counts => Interlocked.Read(ref counts.Waiting));
+        text.Begin("mm:tenant_rejections_total", "counter", "Requests turned down, by tenant and reason.");
+        foreach ((string tenant, Counts counts) in tenants)
         {
             foreach (Rejection reason in Enum.GetValues<Rejection>())
             {
-                Line("mm:tenant_rejections_total", $"tenant=\"{tenant}\",reason=\"{Name(reason)}\"", Interlocked.Read(ref counts.Rejections[(int)reason]));
-            }
-        });
-        return text.ToString();
-
-        void Header(string name, string help) => text.Append(CultureInfo.InvariantCulture, $"# HELP {name} {help}\n# TYPE {name} counter\n");
-
-        void Each(Action<string, Counts> write)
-        {
-            foreach ((string tenant, Counts counts) in tenants)
-            {
-                write(tenant, counts);
+                Line("mm:tenant_rejections_total", $"{PrometheusText.Label("tenant", tenant)},reason=\"{Name(reason)}\"", Interlocked.Read(ref counts.Rejections[(int)reason]));
             }
         }
 
-        void Line(string name, string labels, long value)
+        void Each(string name, string type, string help, Func<Counts, long> value)
         {
-            if (value > 0)
+            text.Begin(name, type, help);
+            foreach ((string tenant, Counts counts) in tenants)
             {
-                text.Append(CultureInfo.InvariantCulture, $"{name}{{{labels}}} {value}\n");
+                // A gauge that goes back to 0 must say so.
+                bool known = type == "gauge" && Interlocked.Read(ref counts.Requests) > 0;
+                Line(name, PrometheusText.Label("tenant", tenant), value(counts), known);
+            }
+        }
+
+        void Line(string name, string labels, long value, bool always = false)
+        {
+            if (value > 0 || always)
+            {
+                text.Sample(name, labels, value);
             }
         }
     }
@@ -102,5 +105,7 @@ internal sealed class TenantMetrics
         public readonly long[] Rejections = new long[Enum.GetValues<Rejection>().Length];
         public long Requests;
         public long Tokens;
+        public long Running;
+        public long Waiting;
     }
 }

@@ -17,6 +17,8 @@ internal abstract class DelegatingModel(IServedModel inner) : IServedModel
 
     public SamplingParameters DefaultSampling => inner.DefaultSampling;
 
+    public virtual int Waiting => inner.Waiting;
+
     public EngineStatistics? Statistics => inner.Statistics;
 
     public EncoderStatistics? Encoders => inner.Encoders;

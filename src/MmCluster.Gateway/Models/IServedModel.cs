@@ -23,6 +23,9 @@ public interface IServedModel
     /// <summary>Sampling where a request leaves it open (the checkpoint's generation_config.json).</summary>
     SamplingParameters DefaultSampling { get; }
 
+    /// <summary>Requests that wait in this process before they are passed on.</summary>
+    int Waiting => 0;
+
     /// <summary>Counters of its engine, for /metrics; null when the engine is not in this process.</summary>
     EngineStatistics? Statistics => null;
 
@@ -56,4 +59,7 @@ public sealed record ServedModelInfo(DateTimeOffset Created, int MaxModelLength,
 {
     /// <summary>Media that it takes besides text; none by default.</summary>
     public IReadOnlyList<Modality> Media { get; init; } = [];
+
+    /// <summary>Media that it may answer with besides text; none by default.</summary>
+    public IReadOnlyList<Modality> Outputs { get; init; } = [];
 }

@@ -59,6 +59,7 @@ internal abstract class GenerationEndpoint(BodyMemory memory, GatewayOptions opt
             Id = inputs.Count == 1 ? id : $"{id}-{index}",
             Input = input,
             Sampling = sampling,
+            OutputMedia = [],
             Priority = priority,
             CacheSalt = salt,
             Deadline = deadline,

@@ -7,11 +7,12 @@ namespace MmCluster.Gateway.OpenAi;
 /// <summary>Reads the sampling fields that completions and chats share: OpenAI's, and vLLM's extras.</summary>
 internal static class SamplingReader
 {
+    private const int MaxModalities = 16;
     private const int MaxStops = 16;
     private const int MaxLogprobs = 20;
     private const int MaxChoices = 128;
 
-    private static readonly string[] Unsupported = ["allowed_token_ids", "bad_words", "prompt_logprobs", "use_beam_search"];
+    private static readonly string[] Unsupported = ["allowed_token_ids", "audio", "bad_words", "prompt_logprobs", "use_beam_search", "web_search_options"];
 
     /// <summary>
     /// The parameters of <paramref name="fields"/> over the model's own <paramref name="defaults"/>; without a seed,
@@ -33,6 +34,10 @@ internal static class SamplingReader
             {
                 throw FieldReader.Invalid(name, $"'{name}' is not supported");
             }
+        }
+        if (fields.Strings("modalities", MaxModalities).FirstOrDefault(modality => modality != "text") is { } other)
+        {
+            throw FieldReader.Invalid("modalities", $"'modalities': answers over HTTP are text, not '{other}'; other media come over gRPC (mmcluster.v1.Generation)");
         }
     }
 

@@ -31,6 +31,11 @@ public sealed class GeneratorTests
             Assert.Equal(0, media.TokenIds.Length);
             Assert.NotNull(entries[^1].Finish);
             Assert.Null(entries[^1].Media);
+            Assert.Equal([Modality.Image], Assert.Single(cluster.Models.Models).Outputs);
+            // Who wants text only gets the same text, and nothing is made for it.
+            List<SequenceOutput> text = await cluster.GenerateAsync("painter", request with { Id = "text-only", OutputMedia = [] });
+            Assert.DoesNotContain(text, entry => entry.Media is not null);
+            Assert.Equal(TestCluster.Ids(entries)[0], TestCluster.Ids(text)[0]);
             await Eventually.TrueAsync(() => cluster.LeasedBytes == 0, () => $"{cluster.LeasedBytes} bytes are still leased");
         }
         Directory.Delete(cards, recursive: true);

@@ -13,6 +13,8 @@ namespace MmCluster.Cluster.Tests.Cluster;
 /// <summary>The shipped model, its encoder and its language model as stages of their own.</summary>
 public sealed class MediaTests
 {
+    private const int Side = 144;
+
     private static readonly string Demo = Path.Combine(TestCluster.ModelsFolder, "mini", "demo");
 
     [Fact]
@@ -58,6 +60,62 @@ public sealed class MediaTests
             Assert.Equal((2, DType.F32), (features.Tensor.Rank, features.Tensor.DType));
         }
         await Eventually.TrueAsync(() => cluster.LeasedBytes == 0, () => $"{cluster.LeasedBytes} bytes are still leased");
+    }
+
+    [Fact]
+    public async Task Features_that_come_with_a_request_answer_as_their_picture_does()
+    {
+        await using TestCluster cluster = await TestCluster.StartAsync(2);
+        await cluster.DeployAsync(Mini("mini"));
+        string expected = Text(await cluster.GenerateAsync("mini", Ask("What is in the picture?")));
+        MediaItem features;
+        using (PulledTensor encoded = await cluster.Models.EncodeAsync("mini", Picture(), TestContext.Current.CancellationToken))
+        {
+            features = Values(encoded.Tensor.AsReadOnlySpan<float>(), encoded.Tensor.Size(0), encoded.Tensor.Size(1));
+        }
+        long before = (await EncoderAsync(cluster)).Load.CacheQueries;
+        Assert.Equal(expected, Text(await cluster.GenerateAsync("mini", Ask("What is in the picture?", features))));
+        Assert.Equal(before, (await EncoderAsync(cluster)).Load.CacheQueries);
+        await Eventually.TrueAsync(() => cluster.LeasedBytes == 0, () => $"{cluster.LeasedBytes} bytes are still leased");
+    }
+
+    [Fact]
+    public async Task A_request_tells_how_far_its_picture_is_when_asked_and_answers_the_same()
+    {
+        await using TestCluster cluster = await TestCluster.StartAsync(1);
+        await cluster.DeployAsync(Mini("mini"));
+        ModelRequest request = Ask("What is in the picture?");
+        List<SequenceOutput> entries = await cluster.GenerateAsync("mini", request with { ReportProgress = true });
+        RequestProgress[] told = [.. entries.Select(entry => entry.Progress).OfType<RequestProgress>()];
+        Assert.Equal([new RequestProgress(RequestProgress.Encoding, 0, 1), new RequestProgress(RequestProgress.Prefill, 0, 1)], told);
+        Assert.Equal(told.Length, entries.FindIndex(entry => entry.Progress is null));
+        Assert.Equal(Text(await cluster.GenerateAsync("mini", request with { Id = "silent" })), Text(entries));
+    }
+
+    [Fact]
+    public async Task Pixels_that_come_with_a_request_answer_as_they_do_alone()
+    {
+        await using TestCluster cluster = await TestCluster.StartAsync(1);
+        await cluster.DeployAsync(Mini("mini"));
+        var random = new Random(1);
+        ModelRequest request = Ask("What is in the picture?", Values([.. Enumerable.Range(0, 3 * Side * Side).Select(_ => random.NextSingle() - 0.5f)], 3, Side, Side));
+        Assert.Equal(await AloneAsync(request), Text(await cluster.GenerateAsync("mini", request)));
+        await Eventually.TrueAsync(() => cluster.LeasedBytes == 0, () => $"{cluster.LeasedBytes} bytes are still leased");
+    }
+
+    [Theory]
+    [InlineData(16, 5)]
+    [InlineData(3, Side, Side + 1)]
+    [InlineData(1, Side, Side)]
+    public async Task A_tensor_that_does_not_fit_is_refused_with_the_shapes_that_do(params int[] shape)
+    {
+        await using TestCluster cluster = await TestCluster.StartAsync(1);
+        await cluster.DeployAsync(Mini("mini"));
+        ModelRequest request = Ask("What?", Values(new float[shape.Aggregate(1, (count, dimension) => count * dimension)], shape));
+        MmException refused = await Assert.ThrowsAsync<MmException>(() => cluster.GenerateAsync("mini", request));
+        Assert.Equal((MmErrorCode.InvalidArgument, "picture"), (refused.Code, refused.Param));
+        Assert.Contains($"pixels are [3, {Side}, {Side}]", refused.Message, StringComparison.Ordinal);
+        Assert.Equal(refused.Message, (await Assert.ThrowsAsync<MmException>(() => AloneAsync(request))).Message);
     }
 
     [Fact]
@@ -134,9 +192,15 @@ public sealed class MediaTests
 
     private static MediaItem Picture() => new(Modality.Image, File.ReadAllBytes(Directory.EnumerateFiles(Demo, "*.png").Order().First()), "picture");
 
-    private static ModelRequest Ask(string question) => new()
+    private static MediaItem Values(ReadOnlySpan<float> values, params int[] shape) =>
+        new(Modality.Image, System.Runtime.InteropServices.MemoryMarshal.AsBytes(values).ToArray(), "picture") { Shape = shape };
+
+    private static async Task<StageStatus> EncoderAsync(TestCluster cluster) =>
+        (await cluster.StatusAsync()).Stages.Single(stage => stage.Component == "vision_tower");
+
+    private static ModelRequest Ask(string question, MediaItem? item = null) => new()
     {
-        Input = ModelInput.Chat.FromUser(question, Picture()),
+        Input = ModelInput.Chat.FromUser(question, item ?? Picture()),
         Sampling = new SamplingParameters { Temperature = 0, MaxTokens = 30 },
     };
 

@@ -86,14 +86,14 @@ public sealed class AdminTests
         ScaleResponse scaled = await admin.ScaleAsync(new ScaleRequest { Model = "a", Component = "backbone", Replicas = 3 }, AdminKey, cancellationToken: Stop);
         Assert.Equal((1, 3, "scale a backbone 3"), (scaled.Before, scaled.After, cluster.Calls[^1]));
         using AsyncServerStreamingCall<DrainEvent> drain = admin.Drain(new DrainRequest { Node = "one" }, AdminKey, cancellationToken: Stop);
-        var events = new List<(int, bool)>();
+        var events = new List<(int, bool, string)>();
         while (await drain.ResponseStream.MoveNext(Stop))
         {
-            events.Add((drain.ResponseStream.Current.Running, drain.ResponseStream.Current.Done));
+            events.Add((drain.ResponseStream.Current.Running, drain.ResponseStream.Current.Done, drain.ResponseStream.Current.Problem));
         }
-        Assert.Equal([(3, false), (0, true)], events);
+        Assert.Equal([(3, false, "no room"), (0, true, "")], events);
         Assert.Contains(
-            "mm:stage_busy_seconds_total{model=\"a\",revision=\"\",stage=\"backbone\",replica=\"0\",shard=\"0\"} 1.5\n",
+            "mm:stage_busy_seconds_total{model=\"a\",revision=\"k\",stage=\"backbone\",replica=\"0\",shard=\"0\",node=\"S127.0.0.1:1:1\"} 1.5\n",
             await gateway.Http.GetStringAsync("/metrics", Stop),
             StringComparison.Ordinal);
     }

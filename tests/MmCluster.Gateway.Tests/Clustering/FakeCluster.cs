@@ -50,12 +50,14 @@ internal sealed class FakeCluster : IModelCluster
     public async IAsyncEnumerable<DrainProgress> DrainAsync(string node, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         await Task.Yield();
-        yield return new DrainProgress(3, 1, false);
+        yield return new DrainProgress(3, 1, false) { Problem = "no room" };
         yield return new DrainProgress(0, 0, true);
     }
 
     public Task<ClusterStatus> StatusAsync(CancellationToken cancellationToken) => Task.FromResult(new ClusterStatus(
         [new NodeStatus { Name = "one", Address = "S127.0.0.1:1:1", LeasedBytes = 7, Devices = [new DeviceStatus("cpu", 100, 40)] }],
         [.. _deployed.Values.Select(model => new ModelStatus(model.Name, model.Revision, model.Revision, [new ComponentStatus("backbone", 2, 1)], null))],
-        [new StageStatus { Key = "k", Models = ["a"], Component = "backbone", Node = "S127.0.0.1:1:1", State = StageState.Ready, Load = new StageLoad { Running = 5, BusySeconds = 1.5 } }]));
+        [new StageStatus { Key = "k", Models = ["a"], Component = "backbone", Node = "S127.0.0.1:1:1", State = StageState.Ready, Load = new StageLoad { Running = 5, BusySeconds = 1.5, QueueTimes = Times, BusyTimes = Times } }]));
+
+    private static DurationCounts Times { get; } = new([1, 1, .. Enumerable.Repeat(0L, DurationCounts.Bounds.Count - 2), 1], 2.5);
 }

@@ -120,9 +120,50 @@ public sealed class GenerateTests
         { """{"chat":{"messages":[{"role":"user","parts":[{"text":"a"},{"media":{"data":"AAAA"}}]}]}}""", "InvalidArgument", "chat.messages[0].parts[1].media" },
         { """{"chat":{"messages":[{"role":"user","parts":[{"media":{"url":"file:///etc/passwd"}}]}]}}""", "InvalidArgument", "chat.messages[0].parts[0].media" },
         { """{"chat":{"messages":[{"role":"user","parts":[{"media":{"uploadId":"x"}}]}]}}""", "NotFound", "chat.messages[0].parts[0].media" },
-        { """{"chat":{"messages":[{"role":"user","parts":[{"media":{"tensor":{}}}]}]}}""", "InvalidArgument", "chat.messages[0].parts[0].media" },
+        { Tensor("""{}"""), "InvalidArgument", "chat.messages[0].parts[0].media.tensor.dtype" },
+        { Tensor("""{"dtype":"I64","shape":[1,1],"data":"AAAAAAAAAAA="}"""), "InvalidArgument", "chat.messages[0].parts[0].media.tensor.dtype" },
+        { Tensor("""{"dtype":"F32","shape":[4],"data":"AAAAAA=="}"""), "InvalidArgument", "chat.messages[0].parts[0].media.tensor.shape" },
+        { Tensor("""{"dtype":"F32","shape":[1,-1],"data":"AAAAAA=="}"""), "InvalidArgument", "chat.messages[0].parts[0].media.tensor.shape" },
+        { Tensor("""{"dtype":"F32","shape":[1,2],"data":"AAAAAA=="}"""), "InvalidArgument", "chat.messages[0].parts[0].media.tensor.data" },
+        { Tensor("""{"dtype":"F32","shape":[2147483647,2147483647,2147483647],"data":"AAAAAA=="}"""), "InvalidArgument", "chat.messages[0].parts[0].media.tensor.data" },
+        { Tensor("""{"dtype":"BF16","shape":[1,1],"data":"wH8="}"""), "InvalidArgument", "chat.messages[0].parts[0].media.tensor.data" },
         { """{"chat":{"messages":[{"role":"user"}],"toolsJson":"{"}}""", "InvalidArgument", "chat.tools_json" },
     };
+
+    [Fact]
+    public async Task A_request_that_waits_says_so_when_asked()
+    {
+        var model = new HeldModel();
+        await using TestGateway gateway = await TestGateway.StartAsync(model, new MmCluster.Gateway.Hosting.GatewayOptions { MaxRunning = 1 });
+        Task<GenerateEvent[]> running = gateway.GenerateAsync(new GenerateRequest { Text = "a", ReturnProgress = true });
+        await model.BegunAsync();
+        using AsyncServerStreamingCall<GenerateEvent> waiting = gateway.Generation.Generate(new GenerateRequest { Text = "b", ReturnProgress = true }, cancellationToken: Stop);
+        Assert.True(await waiting.ResponseStream.MoveNext(Stop));
+        Assert.Equal(new Progress { Stage = "queued", Step = 0, Steps = 1 }, waiting.ResponseStream.Current.Progress);
+        Assert.Empty(waiting.ResponseStream.Current.TokenIds);
+        model.Release();
+        Assert.True(await waiting.ResponseStream.MoveNext(Stop));
+        Assert.Equal((null, "done"), (waiting.ResponseStream.Current.Progress, waiting.ResponseStream.Current.Text));
+        Assert.Equal("done", Assert.Single(await running).Text);
+    }
+
+    private static string Tensor(string tensor) => $$$"""{"chat":{"messages":[{"role":"user","parts":[{"media":{"tensor":{{{tensor}}}}}]}]}}""";
+
+    [Theory]
+    [InlineData("F32", "AACAPwAAAMA=")]
+    [InlineData("F16", "ADwAwA==")]
+    [InlineData("BF16", "gD8AwA==")]
+    public async Task Tensors_come_to_the_model_in_F32_with_their_shape(string dtype, string data)
+    {
+        var model = new EchoModel();
+        await using TestGateway gateway = await TestGateway.StartAsync(model);
+        await gateway.GenerateAsync(JsonParser.Default.Parse<GenerateRequest>(Tensor($$"""{"dtype":"{{dtype}}","shape":[1,2],"data":"{{data}}"}""")));
+        var chat = (ModelInput.Chat)Assert.Single(model.Seen).Input;
+        MediaItem item = Assert.IsType<ChatPart.Media>(chat.Turns[0].Parts[0]).Item;
+        Assert.Equal([1, 2], item.Shape!);
+        Assert.Equal([1f, -2f], item.Values.ToArray());
+        Assert.True(item.IsFeatures);
+    }
 
     [Theory, MemberData(nameof(BadRequests))]
     public async Task A_bad_field_is_named_in_the_trailers(string json, string code, string param)
