@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using MmCluster.EndToEnd.Tests.Harness;
 using MmCluster.Protos.V1;
 
@@ -92,6 +93,19 @@ public sealed class OperationTests
         await again.ServesAsync("sim", Stop);
         await again.UntilAsync(IsScaled, "the scale is forgotten", Patience);
         Assert.Equal(7, (await Streams.ReadAsync(again, Request(1, 7), cancellationToken: Stop)).Ids.Count);
+    }
+
+    [Fact]
+    public async Task Processes_that_are_all_stopped_at_once_wait_for_nobody()
+    {
+        await using var cluster = new ProcessCluster();
+        await Task.WhenAll(Enumerable.Range(0, 4).Select(i => cluster.StartSiloAsync($"silo-{i}")));
+        ClusterGateway gateway = await cluster.StartGatewayAsync("gateway", Slow);
+        await gateway.ServesAsync("sim", Stop);
+        long start = Stopwatch.GetTimestamp();
+        await Task.WhenAll(cluster.Processes.Select(process => process.StopAsync()));
+        // What an app host gives its processes between Ctrl-C and their kill.
+        Assert.InRange(Stopwatch.GetElapsedTime(start), TimeSpan.Zero, TimeSpan.FromSeconds(10));
     }
 
     private static bool IsScaled(ClusterStatus status) =>

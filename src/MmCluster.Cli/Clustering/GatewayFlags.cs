@@ -4,7 +4,6 @@ using MmCluster.Cli.Hosting;
 using MmCluster.Cluster.Deployment;
 using MmCluster.Gateway.Clustering;
 using MmCluster.Gateway.Hosting;
-using MmCluster.Gateway.Keys;
 
 namespace MmCluster.Cli.Clustering;
 
@@ -34,7 +33,7 @@ internal sealed class GatewayFlags
             Port = parsed.GetValue(_port) ?? settings.Port ?? defaults.Port,
             GrpcPort = parsed.GetValue(_grpcPort) ?? settings.GrpcPort,
             ApiKey = parsed.GetValue(_apiKey) ?? context.Environment("MM_API_KEY"),
-            Keys = [.. file.Keys.Select(ApiKeyRecord.Of)],
+            Keys = file.Keys,
             MaxQueue = settings.MaxQueue,
             MaxRunning = settings.MaxRunning,
             MaxRequestBytes = settings.MaxRequestBytes ?? defaults.MaxRequestBytes,

@@ -1,7 +1,7 @@
 using System.CommandLine;
 using System.Security.Cryptography;
 using MmCluster.Cli.Hosting;
-using MmCluster.Gateway.Keys;
+using MmCluster.Cluster.Deployment;
 using MmCluster.Models;
 
 namespace MmCluster.Cli.Commands;
@@ -32,7 +32,7 @@ internal sealed class KeyCommand : Command
 
     private static async Task<int> WriteAsync(ParseResult parsed, CommandContext context, string key, bool tell)
     {
-        string hash = ApiKeyRecord.HashOf(key);
+        string hash = KeyGrant.HashOf(key);
         await context.Out.WriteLineAsync(parsed.GetValue(GlobalOptions.Json) ? JsonLine.Of(new { schema = 1, key = tell ? key : null, hash })
             : tell ? $"key:  {key}\nhash: {hash}" : hash);
         return ExitCodes.Done;

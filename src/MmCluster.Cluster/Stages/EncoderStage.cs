@@ -23,10 +23,8 @@ internal sealed class EncoderStage : IStage
     private readonly TensorLinkEndpoint _link;
     private readonly StageQueue _queue;
     private readonly TimeProvider _time;
-    private readonly ConcurrentDictionary<(string Request, int Item), EncoderJob> _jobs = [];
+    private readonly RequestJobs<EncoderJob> _jobs;
     private readonly ConcurrentDictionary<string, EncoderUser> _users = [];
-    private readonly ConcurrentDictionary<string, DateTimeOffset> _expiries = [];
-    private readonly ITimer _sweep;
     private long _finished;
     private readonly StageTimes _times = new();
 
@@ -43,7 +41,7 @@ internal sealed class EncoderStage : IStage
         MediaPath path = first.Path;
         Device = first.Device;
         _batcher = new EncoderBatcher(input => Encode(path, input), options with { Timings = _times }, Device);
-        _sweep = time.CreateTimer(_ => ReleaseExpired(), null, TimeSpan.FromSeconds(5), TimeSpan.FromSeconds(5));
+        _jobs = new RequestJobs<EncoderJob>(link, time);
         Positions = path.Encoder.Spec.Positions;
     }
 
@@ -55,9 +53,6 @@ internal sealed class EncoderStage : IStage
     public int Positions { get; }
 
     public bool IsIdle => _queue.IsClosed && _queue.Used == 0;
-
-    /// <summary>How long a request's features are kept without renewal.</summary>
-    private static TimeSpan LeaseTime => TimeSpan.FromSeconds(30);
 
     /// <summary>Options of the batchers of models that join later.</summary>
     public EncoderOptions Options => _options;
@@ -96,13 +91,12 @@ internal sealed class EncoderStage : IStage
         {
             throw new MmException(MmErrorCode.Unavailable, $"model '{message.Model}' does not use this encoder (yet)");
         }
-        if (_jobs.ContainsKey((message.Request, message.Item)))
+        if (_jobs.Has(message.Request, message.Item))
         {
             return;
         }
         var job = new EncoderJob(message, _queue, _queue.Enter(1));
-        _jobs[(message.Request, message.Item)] = job;
-        _expiries[message.Request] = _time.GetUtcNow() + LeaseTime;
+        _jobs.Add(message.Request, message.Item, job);
         job.Start(started => FeaturesAsync(started, user), _link);
         // A fault is told to whoever asks for the result; that nobody does is no defect.
         _ = job.Done.ContinueWith(done => _ = done.Exception, TaskScheduler.Default);
@@ -112,58 +106,19 @@ internal sealed class EncoderStage : IStage
     /// <exception cref="MmException">What is wrong with the item; Unavailable: it is not known here.</exception>
     public async Task<TensorRef?> ResultAsync(string request, int item, TimeSpan patience)
     {
-        if (!_jobs.TryGetValue((request, item), out EncoderJob? job))
+        TensorRef? features = await _jobs.ResultAsync(request, item, job => job.Done, patience);
+        if (features is not null)
         {
-            throw new MmException(MmErrorCode.Unavailable, $"item {item} of request {request} is not known here; submit it again");
-        }
-        try
-        {
-            TensorRef features = await job.Done.WaitAsync(patience, _time);
             Interlocked.Increment(ref _finished);
-            return features;
         }
-        catch (TimeoutException) when (!job.Done.IsCompleted)
-        {
-            return null;
-        }
-        catch (Exception error)
-        {
-            throw MmException.From(error);
-        }
+        return features;
     }
 
     /// <summary>Keeps the features of requests that go on.</summary>
-    public void Renew(IEnumerable<string> requests)
-    {
-        foreach (string request in requests)
-        {
-            if (_expiries.ContainsKey(request))
-            {
-                _expiries[request] = _time.GetUtcNow() + LeaseTime;
-                _link.Renew(request);
-            }
-        }
-    }
+    public void Renew(IEnumerable<string> requests) => _jobs.Renew(requests);
 
     /// <summary>Ends requests: what is queued or encoded for nobody else stops, leases end.</summary>
-    public void Release(IEnumerable<string> requests)
-    {
-        foreach (string request in requests)
-        {
-            if (!_expiries.TryRemove(request, out _))
-            {
-                continue;
-            }
-            foreach ((string Request, int Item) key in _jobs.Keys.Where(key => key.Request == request))
-            {
-                if (_jobs.TryRemove(key, out EncoderJob? job))
-                {
-                    job.Dispose();
-                }
-            }
-            _link.Release(request);
-        }
-    }
+    public void Release(IEnumerable<string> requests) => _jobs.Release(requests);
 
     public StageView Describe(StageView view) => view with
     {
@@ -198,8 +153,7 @@ internal sealed class EncoderStage : IStage
     public async ValueTask DisposeAsync()
     {
         _queue.Close();
-        await _sweep.DisposeAsync();
-        Release([.. _expiries.Keys]);
+        await _jobs.DisposeAsync();
         await _batcher.DisposeAsync();
         foreach (EncoderUser user in _users.Values)
         {
@@ -230,11 +184,5 @@ internal sealed class EncoderStage : IStage
         using var scope = new TensorScope();
         Tensor input = _preprocessing.Process(picture);
         return new EncoderInput(input.AsReadOnlySpan<float>().ToArray(), [3, input.Size(2), input.Size(3)], (long)input.Size(2) * input.Size(3));
-    }
-
-    private void ReleaseExpired()
-    {
-        DateTimeOffset now = _time.GetUtcNow();
-        Release([.. _expiries.Where(entry => entry.Value <= now).Select(entry => entry.Key)]);
     }
 }

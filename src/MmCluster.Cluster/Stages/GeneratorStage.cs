@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using MmCluster.Cluster.Status;
 using MmCluster.Cluster.TensorLink;
 using MmCluster.Cluster.Wire;
@@ -12,15 +11,11 @@ namespace MmCluster.Cluster.Stages;
 /// <summary>A generator replica: makes media from what language models ask for, and leases the files. Safe to call from any thread.</summary>
 internal sealed class GeneratorStage : IStage
 {
-    private static readonly TimeSpan LeaseTime = TimeSpan.FromSeconds(30);
-
     private readonly IMediaGenerator _generator;
     private readonly TensorLinkEndpoint _link;
     private readonly TimeProvider _time;
     private readonly StageQueue _queue;
-    private readonly ConcurrentDictionary<(string Request, int Item), Job> _jobs = [];
-    private readonly ConcurrentDictionary<string, DateTimeOffset> _expiries = [];
-    private readonly ITimer _sweep;
+    private readonly RequestJobs<Job> _jobs;
     private long _finished;
     private readonly StageTimes _times = new();
 
@@ -31,7 +26,7 @@ internal sealed class GeneratorStage : IStage
         _link = link;
         _time = time;
         _queue = new StageQueue($"generator {key}", maxQueue);
-        _sweep = time.CreateTimer(_ => Release([.. _expiries.Where(entry => entry.Value <= time.GetUtcNow()).Select(entry => entry.Key)]), null, LeaseTime / 6, LeaseTime / 6);
+        _jobs = new RequestJobs<Job>(link, time);
     }
 
     public long Bytes => _generator.Bytes;
@@ -46,66 +41,27 @@ internal sealed class GeneratorStage : IStage
     /// <exception cref="MmException">Unavailable: the queue is full, or the stage is drained.</exception>
     public void Submit(GenerateMessage message)
     {
-        if (_jobs.ContainsKey((message.Request, message.Item)))
+        if (_jobs.Has(message.Request, message.Item))
         {
             return;
         }
         int cost = _queue.Enter(1);
         CancellationTokenSource stop = new();
-        _expiries[message.Request] = _time.GetUtcNow() + LeaseTime;
         Task<GenerateReply> done = RunAsync(message, cost, stop.Token);
-        _jobs[(message.Request, message.Item)] = new Job(done, stop);
+        _jobs.Add(message.Request, message.Item, new Job(done, stop));
         // A fault is told to whoever asks for the result; that nobody does is no defect.
         _ = done.ContinueWith(ended => _ = ended.Exception, TaskScheduler.Default);
     }
 
     /// <summary>An item, or null while it is not there after <paramref name="patience"/>.</summary>
     /// <exception cref="MmException">Why it could not be made; Unavailable: it is not known here.</exception>
-    public async Task<GenerateReply?> ResultAsync(string request, int item, TimeSpan patience)
-    {
-        if (!_jobs.TryGetValue((request, item), out Job? job))
-        {
-            throw new MmException(MmErrorCode.Unavailable, $"item {item} of request {request} is not known here; submit it again");
-        }
-        try
-        {
-            return await job.Done.WaitAsync(patience, _time);
-        }
-        catch (TimeoutException) when (!job.Done.IsCompleted)
-        {
-            return null;
-        }
-        catch (Exception error)
-        {
-            throw MmException.From(error);
-        }
-    }
+    public Task<GenerateReply?> ResultAsync(string request, int item, TimeSpan patience) => _jobs.ResultAsync(request, item, job => job.Done, patience);
 
     /// <summary>Keeps what requests that go on have here.</summary>
-    public void Renew(IEnumerable<string> requests)
-    {
-        foreach (string request in requests.Where(_expiries.ContainsKey))
-        {
-            _expiries[request] = _time.GetUtcNow() + LeaseTime;
-            _link.Renew(request);
-        }
-    }
+    public void Renew(IEnumerable<string> requests) => _jobs.Renew(requests);
 
     /// <summary>Ends requests: what is being made for them stops, leases end.</summary>
-    public void Release(IEnumerable<string> requests)
-    {
-        foreach (string request in requests.Where(request => _expiries.TryRemove(request, out _)))
-        {
-            foreach ((string Request, int Item) key in _jobs.Keys.Where(key => key.Request == request))
-            {
-                if (_jobs.TryRemove(key, out Job? job))
-                {
-                    job.Stop.Cancel();
-                }
-            }
-            _link.Release(request);
-        }
-    }
+    public void Release(IEnumerable<string> requests) => _jobs.Release(requests);
 
     public StageView Describe(StageView view) => view with
     {
@@ -127,8 +83,7 @@ internal sealed class GeneratorStage : IStage
     public async ValueTask DisposeAsync()
     {
         _queue.Close();
-        await _sweep.DisposeAsync();
-        Release([.. _expiries.Keys]);
+        await _jobs.DisposeAsync();
         _generator.Dispose();
     }
 
@@ -153,5 +108,8 @@ internal sealed class GeneratorStage : IStage
         }
     }
 
-    private sealed record Job(Task<GenerateReply> Done, CancellationTokenSource Stop);
+    private sealed record Job(Task<GenerateReply> Done, CancellationTokenSource Stop) : IDisposable
+    {
+        public void Dispose() => Stop.Cancel();
+    }
 }

@@ -2,7 +2,6 @@ using System.Text.Json;
 using MmCluster.Cluster;
 using MmCluster.Cluster.Deployment;
 using MmCluster.Cluster.Status;
-using MmCluster.Gateway.Keys;
 
 namespace MmCluster.Gateway.Clustering;
 
@@ -17,7 +16,7 @@ public sealed class ClusterControl(IModelCluster cluster) : IDisposable
     public IModelCluster Cluster => cluster;
 
     /// <summary>Called with the new keys when a file changes them.</summary>
-    internal Action<IReadOnlyList<ApiKeyRecord>> KeysChanged { get; set; } = _ => { };
+    internal Action<IReadOnlyList<KeyGrant>> KeysChanged { get; set; } = _ => { };
 
     /// <summary>Tells what this gateway was started with, so that later files are compared with it.</summary>
     public void StartedWith(ClusterFile file) => (_started, _applied) = (file.Gateway, file with { Models = [] });
@@ -62,7 +61,7 @@ public sealed class ClusterControl(IModelCluster cluster) : IDisposable
                 changes.Add($"keys: {file.Keys.Count}");
                 if (!dryRun)
                 {
-                    KeysChanged([.. file.Keys.Select(ApiKeyRecord.Of)]);
+                    KeysChanged(file.Keys);
                 }
             }
             IReadOnlyList<string> needRestart = _started is { } started ? file.NeedRestart(new ClusterFile { Gateway = started }) : [];

@@ -1,5 +1,5 @@
+using MmCluster.Cluster.Deployment;
 using MmCluster.Gateway.Clustering;
-using MmCluster.Gateway.Keys;
 using MmCluster.Gateway.Media;
 
 namespace MmCluster.Gateway.Hosting;
@@ -20,7 +20,7 @@ public sealed record GatewayOptions
     public string? ApiKey { get; init; }
 
     /// <summary>Keys with tenants and limits.</summary>
-    public IReadOnlyList<ApiKeyRecord> Keys { get; init; } = [];
+    public IReadOnlyList<KeyGrant> Keys { get; init; } = [];
 
     /// <summary>
     /// Cost units of each model's requests in flight (a choice is 1, a media item 1); more get 503. Null leaves it to the model's engine.

@@ -1,4 +1,5 @@
 using Microsoft.AspNetCore.Http;
+using MmCluster.Cluster.Deployment;
 using MmCluster.Engine;
 using MmCluster.Engine.Hosting;
 using MmCluster.Gateway.Metrics;
@@ -10,13 +11,13 @@ namespace MmCluster.Gateway.Keys;
 /// <summary>Who sends a request, and its key's limits. One object a key, for all its requests. Safe to call from any thread.</summary>
 internal sealed class Caller
 {
-    private readonly ApiKeyRecord _record;
+    private readonly KeyGrant _record;
     private readonly TenantMetrics _metrics;
     private readonly TokenBucket? _requests;
     private readonly TokenBucket? _tokens;
     private int _running;
 
-    public Caller(ApiKeyRecord record, ServedModels models, TenantMetrics metrics, TimeProvider time)
+    public Caller(KeyGrant record, ServedModels models, TenantMetrics metrics, TimeProvider time)
     {
         (_record, _metrics) = (record, metrics);
         _requests = record.RequestsPerSecond is { } rate ? new TokenBucket(rate, Math.Max(1, rate), time) : null;
@@ -36,7 +37,7 @@ internal sealed class Caller
     public static Caller Of(HttpContext http) => http.Features.Get<Caller>() ?? throw KeyRing.Refusal();
 
     /// <summary>Whether this is the caller of that record, with the same limits.</summary>
-    public bool Is(ApiKeyRecord record) => record with { Models = null } == _record with { Models = null }
+    public bool Is(KeyGrant record) => record with { Models = null } == _record with { Models = null }
         && (record.Models ?? []).SequenceEqual(_record.Models ?? []) && record.Models is null == _record.Models is null;
 
     /// <summary>Counts a request that this caller's limits, or the gateway's, turned down.</summary>

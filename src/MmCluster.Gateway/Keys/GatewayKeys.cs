@@ -1,3 +1,4 @@
+using MmCluster.Cluster.Deployment;
 using MmCluster.Gateway.Hosting;
 using MmCluster.Gateway.Metrics;
 using MmCluster.Gateway.Models;
@@ -9,15 +10,15 @@ namespace MmCluster.Gateway.Keys;
 internal sealed class GatewayKeys
 {
     private readonly Lock _gate = new();
-    private readonly ApiKeyRecord[] _own;
-    private readonly Func<ApiKeyRecord, Caller> _create;
+    private readonly KeyGrant[] _own;
+    private readonly Func<KeyGrant, Caller> _create;
     private volatile KeyRing _ring;
 
     /// <exception cref="MmException">InvalidArgument, naming the record at fault by its tenant.</exception>
     public GatewayKeys(GatewayOptions options, ServedModels models, TenantMetrics metrics, TimeProvider time)
     {
         // The one key of a small installation is its operator's; a file's keys come beside it.
-        _own = options.ApiKey is { } key ? [new ApiKeyRecord { Hash = ApiKeyRecord.HashOf(key), Tenant = "default", Admin = true }] : [];
+        _own = options.ApiKey is { } key ? [new KeyGrant { Hash = KeyGrant.HashOf(key), Tenant = "default", Admin = true }] : [];
         _create = record => new Caller(record, models, metrics, time);
         _ring = new KeyRing([.. options.Keys, .. _own], _create);
     }
@@ -27,7 +28,7 @@ internal sealed class GatewayKeys
 
     /// <summary>Accepts these from now on; a key whose record did not change keeps its counters. Requests that run go on.</summary>
     /// <exception cref="MmException">InvalidArgument, naming the record at fault; the keys are as before then.</exception>
-    public void Apply(IReadOnlyList<ApiKeyRecord> records)
+    public void Apply(IReadOnlyList<KeyGrant> records)
     {
         lock (_gate)
         {

@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using System.Text;
+using MmCluster.Cluster.Deployment;
 using MmCluster.Models;
 
 namespace MmCluster.Gateway.Keys;
@@ -15,14 +16,14 @@ internal sealed class KeyRing
 
     /// <summary>The ring of <paramref name="records"/>; <paramref name="known"/> gives the caller of a record, so that one that did not change keeps its counters.</summary>
     /// <exception cref="MmException">InvalidArgument, naming the record at fault by its tenant.</exception>
-    public KeyRing(IReadOnlyList<ApiKeyRecord> records, Func<ApiKeyRecord, Caller> known)
+    public KeyRing(IReadOnlyList<KeyGrant> records, Func<KeyGrant, Caller> known)
     {
         _keys = [.. records.Select(record => (HashBytes(record), known(record)))];
         if (records.GroupBy(record => record.Hash, StringComparer.OrdinalIgnoreCase).FirstOrDefault(same => same.Count() > 1) is { } twice)
         {
             throw Invalid(twice.First(), "its hash stands in another record too");
         }
-        _anyone = records.Count > 0 ? null : known(new ApiKeyRecord { Hash = "", Tenant = "", Admin = true });
+        _anyone = records.Count > 0 ? null : known(new KeyGrant { Hash = "", Tenant = "", Admin = true });
     }
 
     /// <summary>All callers.</summary>
@@ -52,7 +53,7 @@ internal sealed class KeyRing
     public static MmException Refusal() => new(
         MmErrorCode.Unauthenticated, "a valid API key is needed: send the header 'Authorization: Bearer KEY'");
 
-    private static byte[] HashBytes(ApiKeyRecord record)
+    private static byte[] HashBytes(KeyGrant record)
     {
         if (record.Tenant.Length is 0 or > MaxTenantLength || !record.Tenant.All(c => char.IsAsciiLetterOrDigit(c) || c is '.' or '_' or '-'))
         {
@@ -69,6 +70,6 @@ internal sealed class KeyRing
         return Convert.FromHexString(record.Hash);
     }
 
-    private static MmException Invalid(ApiKeyRecord record, string fault) =>
+    private static MmException Invalid(KeyGrant record, string fault) =>
         new(MmErrorCode.InvalidArgument, $"key of tenant '{record.Tenant}': {fault}");
 }

@@ -4,7 +4,6 @@ using Grpc.Core;
 using MmCluster.Cluster.Deployment;
 using MmCluster.Gateway.Clustering;
 using MmCluster.Gateway.Hosting;
-using MmCluster.Gateway.Keys;
 using MmCluster.Protos.V1;
 
 namespace MmCluster.Gateway.Tests.Clustering;
@@ -15,10 +14,10 @@ public sealed class AdminTests
 
     private static readonly Metadata AdminKey = new() { { "authorization", "Bearer admin" } };
 
-    private static readonly ApiKeyRecord[] Keys =
+    private static readonly KeyGrant[] Keys =
     [
-        new() { Hash = ApiKeyRecord.HashOf("admin"), Tenant = "operations", Admin = true },
-        new() { Hash = ApiKeyRecord.HashOf("user"), Tenant = "acme" },
+        new() { Hash = KeyGrant.HashOf("admin"), Tenant = "operations", Admin = true },
+        new() { Hash = KeyGrant.HashOf("user"), Tenant = "acme" },
     ];
 
     private static CancellationToken Stop => TestContext.Current.CancellationToken;
@@ -69,7 +68,7 @@ public sealed class AdminTests
         await DeployAsync(admin, TwoModels);
         gateway.Http.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", "new");
         Assert.Equal(HttpStatusCode.Unauthorized, (await gateway.Http.GetAsync("/v1/models", Stop)).StatusCode);
-        string keys = $"schema: 1\nkeys:\n  - {{hash: {ApiKeyRecord.HashOf("new")}, tenant: acme}}\n  - {{hash: {ApiKeyRecord.HashOf("admin")}, tenant: operations, admin: true}}\n";
+        string keys = $"schema: 1\nkeys:\n  - {{hash: {KeyGrant.HashOf("new")}, tenant: acme}}\n  - {{hash: {KeyGrant.HashOf("admin")}, tenant: operations, admin: true}}\n";
         Assert.Equal(["keys: 2"], (await DeployAsync(admin, keys)).Changes);
         Assert.Equal(HttpStatusCode.OK, (await gateway.Http.GetAsync("/v1/models", Stop)).StatusCode);
         Assert.Equal(2, cluster.Calls.Count);

@@ -1,8 +1,8 @@
 using System.Net;
 using System.Net.Http.Json;
 using System.Text.Json;
+using MmCluster.Cluster.Deployment;
 using MmCluster.Gateway.Hosting;
-using MmCluster.Gateway.Keys;
 using MmCluster.Models;
 
 namespace MmCluster.Gateway.Tests.Keys;
@@ -11,11 +11,11 @@ public sealed class KeyTests
 {
     private readonly ManualTime _time = new();
 
-    private static ApiKeyRecord Key(string key, string tenant) => new() { Hash = ApiKeyRecord.HashOf(key), Tenant = tenant };
+    private static KeyGrant Key(string key, string tenant) => new() { Hash = KeyGrant.HashOf(key), Tenant = tenant };
 
     private static CancellationToken Stop => TestContext.Current.CancellationToken;
 
-    private Task<TestGateway> StartAsync(EchoModel model, params ApiKeyRecord[] keys) =>
+    private Task<TestGateway> StartAsync(EchoModel model, params KeyGrant[] keys) =>
         TestGateway.StartAsync(model, new GatewayOptions { Keys = keys }, _time);
 
     private static async Task<HttpResponseMessage> AskAsync(TestGateway gateway, string key, string fields = "")
@@ -42,7 +42,7 @@ public sealed class KeyTests
         using HttpResponseMessage first = await AskAsync(gateway, "ka");
         using HttpResponseMessage second = await AskAsync(gateway, "kb");
         using HttpResponseMessage wrong = await AskAsync(gateway, "kc");
-        using HttpResponseMessage hash = await AskAsync(gateway, ApiKeyRecord.HashOf("ka"));
+        using HttpResponseMessage hash = await AskAsync(gateway, KeyGrant.HashOf("ka"));
         Assert.Equal(["alpha", "beta"], model.Seen.Select(request => request.Tenant));
         Assert.Equal((HttpStatusCode.Unauthorized, HttpStatusCode.Unauthorized), (wrong.StatusCode, hash.StatusCode));
     }
@@ -126,14 +126,14 @@ public sealed class KeyTests
     [Fact]
     public async Task A_faulty_record_stops_the_start_and_is_named()
     {
-        ApiKeyRecord[] faulty =
+        KeyGrant[] faulty =
         [
             new() { Hash = "secret-in-clear", Tenant = "t" },
             Key("k", "no spaces"),
             Key("k", "t") with { Concurrency = 0 },
             Key("k", "t") with { RequestsPerSecond = double.NaN },
         ];
-        foreach (ApiKeyRecord record in faulty)
+        foreach (KeyGrant record in faulty)
         {
             MmException error = await Assert.ThrowsAsync<MmException>(() => StartAsync(new EchoModel(), record));
             Assert.Contains($"tenant '{record.Tenant}'", error.Message, StringComparison.Ordinal);

@@ -1,9 +1,9 @@
+using MmCluster.Cluster.Deployment;
 using MmCluster.Cluster.Status;
 using MmCluster.Engine;
 using MmCluster.Engine.Simulation;
 using MmCluster.Gateway.Clustering;
 using MmCluster.Gateway.Hosting;
-using MmCluster.Gateway.Keys;
 using MmCluster.Gateway.Models;
 using MmCluster.Gateway.Tests.Clustering;
 
@@ -21,7 +21,7 @@ public sealed class MetricsTextTests
         var profile = new SimulationProfile { StepMilliseconds = 0, TokenMicroseconds = 0, ContextNanoseconds = 0 };
         // Names are the operator's: quotes, backslashes and line ends must not break a line.
         await using var model = new SimulatedServedModel("a\"b\\c\nd", profile, new EngineOptions(), TimeProvider.System);
-        var options = new GatewayOptions { Control = control, Keys = [new ApiKeyRecord { Tenant = "acme", Hash = ApiKeyRecord.HashOf("k") }], ApiKey = "root" };
+        var options = new GatewayOptions { Control = control, Keys = [new KeyGrant { Tenant = "acme", Hash = KeyGrant.HashOf("k") }], ApiKey = "root" };
         await using TestGateway gateway = await TestGateway.StartAsync(model, options);
         gateway.Http.DefaultRequestHeaders.Add("Authorization", "Bearer k");
         await gateway.PostAsync("/v1/completions", """{"prompt":"a","max_tokens":2,"ignore_eos":true}""");
