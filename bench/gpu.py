@@ -155,6 +155,12 @@ class Bench:
             answer = self.llm("llama-7b", 64 * shards, PROMPT, NEW, "--pipeline-parallel-size", str(shards))
             self.figure(f"pp{shards}.ratio", answer and [rate / statistics.median(one) for rate in answer["decode_runs"]])
 
+    def tensor(self):
+        for ranks in (2, 4):
+            for batch in (1, 32):
+                answer = self.options.gpus >= ranks and self.llm("llama-7b", batch, PROMPT, NEW, "--tensor-parallel-size", str(ranks))
+                self.figure(f"tp{ranks}.b{batch}.tok_s", answer["decode_runs"] if answer else None)
+
     def baselines(self):
         self.peers("clip", "prefill", "decode", "compiled")
 
@@ -251,7 +257,7 @@ def write_checkpoint(shape, folder):
             file.write(values.view(torch.uint8).numpy().data)
 
 
-SECTIONS = ["device", "correctness", "decode", "prefill", "clip", "llava", "load", "pipeline", "baselines"]
+SECTIONS = ["device", "correctness", "decode", "prefill", "clip", "llava", "load", "pipeline", "tensor", "baselines"]
 MORE = ["variants"]  # not among the figures wanted: only where asked for
 
 

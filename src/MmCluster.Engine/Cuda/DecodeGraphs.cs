@@ -31,17 +31,17 @@ internal sealed class DecodeGraphs : IDisposable
         StepLayout largest = Layout(sizes[^1], width, network.Needs);
         _capacity = largest.Words + (sizes[^1] * ((description.VocabularySize + 31) / 32)); // a mask each
         _entries = new Entry[sizes.Length];
-        for (int i = sizes.Length - 1; i >= 0; i--)
+        try
         {
-            StepLayout layout = Layout(sizes[i], width, network.Needs);
-            StepWriter.Pad(layout, 0, _steps.Begin(_capacity));
-            _steps.Upload(stream, layout.Words);
-            // Once without recording: kernels are loaded and algorithms chosen meanwhile.
-            network.Run(stream, layout, _steps.Words, outputs);
-            stream.Synchronize();
-            CudaGraph graph = stream.Capture(_pool, () => network.Run(stream, layout, _steps.Words, outputs));
-            graph.Upload(stream);
-            _entries[i] = new Entry(layout, graph);
+            for (int i = sizes.Length - 1; i >= 0; i--)
+            {
+                _entries[i] = Record(network, Layout(sizes[i], width, network.Needs));
+            }
+        }
+        catch
+        {
+            Dispose(); // a communicator is not given back while a graph has its calls
+            throw;
         }
     }
 
@@ -81,12 +81,32 @@ internal sealed class DecodeGraphs : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
-        foreach (Entry entry in _entries)
+        foreach (Entry? entry in _entries)
         {
-            entry.Graph.Dispose();
+            entry?.Graph.Dispose();
         }
         _pool.Dispose();
         _steps.Dispose();
+    }
+
+    private Entry Record(CudaNetwork network, StepLayout layout)
+    {
+        StepWriter.Pad(layout, 0, _steps.Begin(_capacity));
+        _steps.Upload(_stream, layout.Words);
+        // Once without recording: kernels are loaded and algorithms chosen meanwhile.
+        network.Run(_stream, layout, _steps.Words, _outputs);
+        _stream.Synchronize();
+        CudaGraph graph = _stream.Capture(_pool, () => network.Run(_stream, layout, _steps.Words, _outputs));
+        try
+        {
+            graph.Upload(_stream);
+        }
+        catch
+        {
+            graph.Dispose();
+            throw;
+        }
+        return new Entry(layout, graph);
     }
 
     private static StepLayout Layout(int size, int width, StepNeeds needs) => new(size, size, size, size, width, maxQueries: 1, visible: false, needs);

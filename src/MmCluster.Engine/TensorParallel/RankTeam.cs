@@ -67,10 +67,7 @@ internal sealed class RankTeam : IDisposable
             {
                 _failure ??= ExceptionDispatchInfo.Capture(error);
             }
-            foreach (ProcessGroup group in _groups)
-            {
-                group.Abort();
-            }
+            _groups[rank].Abort(error);
         }
     }
 }

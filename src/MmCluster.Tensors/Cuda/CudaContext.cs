@@ -144,6 +144,9 @@ internal sealed unsafe class CudaContext
         }
     }
 
+    /// <summary>A library has perhaps made another context current on the calling thread.</summary>
+    internal static void ForgetBinding() => _bound = null;
+
     /// <summary>Sends the calling thread's work to <paramref name="stream"/> until the result is disposed.</summary>
     internal StreamScope Use(CudaStream stream)
     {

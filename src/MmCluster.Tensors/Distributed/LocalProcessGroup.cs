@@ -63,7 +63,7 @@ internal sealed class LocalProcessGroup : ProcessGroup
     }
 
     /// <inheritdoc/>
-    public override void Abort() => _shared.Meeting.Break();
+    public override void Abort(Exception reason) => _shared.Meeting.Break();
 
     /// <inheritdoc/>
     public override bool TryRestore()

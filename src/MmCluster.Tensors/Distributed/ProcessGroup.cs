@@ -35,7 +35,9 @@ public abstract class ProcessGroup : IDisposable
     /// <exception cref="NotSupportedException">NCCL is not to be found.</exception>
     public static IReadOnlyList<ProcessGroup> Create(Device first, int size) => first.IsCpu
         ? LocalProcessGroup.Create(size)
-        : throw new NotSupportedException($"no collective operations between GPUs yet: {size} ranks from {first} on");
+        : first.Index + size <= Device.CudaCount
+        ? NcclProcessGroup.Create([.. Enumerable.Range(first.Index, size).Select(index => Device.Cuda(index))])
+        : throw new ArgumentException($"{size} ranks from {first} on need as many GPUs; this process sees {Device.CudaCount}");
 
     /// <summary>Disposes all ends of a group at once, as some libraries want it. No rank is in a call.</summary>
     public static void Close(IReadOnlyList<ProcessGroup> ranks)
@@ -60,7 +62,8 @@ public abstract class ProcessGroup : IDisposable
     }
 
     /// <summary>Ends what any rank is waiting for and all calls to come with an error: for a rank that cannot go on. From any thread.</summary>
-    public abstract void Abort();
+    /// <param name="reason">Why it cannot; <see cref="Lost"/> tells it.</param>
+    public abstract void Abort(Exception reason);
 
     /// <summary>Makes the group usable again behind an abort; no rank is in a call. False where it has to be made anew.</summary>
     public abstract bool TryRestore();

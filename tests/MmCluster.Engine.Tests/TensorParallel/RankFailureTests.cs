@@ -131,7 +131,7 @@ public sealed class RankFailureTests : IDisposable
         return driver.Results.ToDictionary(pair => pair.Key, pair => pair.Value.Tokens);
     }
 
-    private abstract class Rank(IRankExecutor inner) : IRankExecutor
+    internal abstract class Rank(IRankExecutor inner) : IRankExecutor
     {
         public ExecutorDescription Describe() => inner.Describe();
 
@@ -143,7 +143,7 @@ public sealed class RankFailureTests : IDisposable
     }
 
     /// <summary>Throws in one step: before it, while the others wait for its part of a sum, or behind it, when they are done.</summary>
-    private sealed class FailingRank(IRankExecutor inner, long at, bool early) : Rank(inner)
+    internal sealed class FailingRank(IRankExecutor inner, long at, bool early) : Rank(inner)
     {
         public override void Execute(in StepPlan plan, StepResult result)
         {

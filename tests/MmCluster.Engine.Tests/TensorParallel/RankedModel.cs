@@ -1,4 +1,5 @@
 using MmCluster.Engine.Cpu;
+using MmCluster.Engine.Cuda;
 using MmCluster.Engine.TensorParallel;
 using MmCluster.Engine.Tests.Simulation;
 using MmCluster.Models.Backbones;
@@ -12,12 +13,23 @@ namespace MmCluster.Engine.Tests.TensorParallel;
 internal sealed class RankedModel : IDisposable
 {
     private readonly IReadOnlyList<ProcessGroup> _groups;
+    private readonly Device _device;
 
     public RankedModel(string folder, int ranks, DType type = DType.F32)
     {
-        _groups = ProcessGroup.Create(Device.Cpu, ranks);
+        (_groups, _device) = (ProcessGroup.Create(Device.Cpu, ranks), Device.Cpu);
         Ranks = [.. _groups.Select(group => Load(folder, ranks == 1 ? null : group, type))];
     }
+
+    /// <summary>All ranks on one GPU.</summary>
+    public RankedModel(string folder, IReadOnlyList<ProcessGroup> groups, Device gpu)
+    {
+        (_groups, _device) = (groups, gpu);
+        Ranks = [.. groups.Select(group => Load(folder, group, DType.F32, gpu))];
+    }
+
+    /// <summary>Whether a GPU's steps are launched kernel by kernel.</summary>
+    public bool EnforceEager { get; init; }
 
     /// <summary>The parts, in the order of the ranks.</summary>
     public IReadOnlyList<LoadedModel> Ranks { get; }
@@ -25,8 +37,9 @@ internal sealed class RankedModel : IDisposable
     /// <summary>What was seen of each sampled position: by request's seed and length.</summary>
     public Dictionary<(ulong Seed, int Length), float[]> Logits { get; } = [];
 
-    public static LoadedModel Load(string folder, ProcessGroup? group, DType type = DType.F32) => LoadedModel.Load(folder, new LoadOptions
+    public static LoadedModel Load(string folder, ProcessGroup? group, DType type = DType.F32, Device? device = null) => LoadedModel.Load(folder, new LoadOptions
     {
+        Device = device ?? Device.Cpu,
         Backbone = type,
         Group = group,
         Components = component => component.Kind == ComponentKind.Backbone,
@@ -35,7 +48,8 @@ internal sealed class RankedModel : IDisposable
     public EngineDriver Drive(EngineOptions options, int blocks = 512, Func<int, IRankExecutor, IRankExecutor>? wrap = null)
     {
         wrap ??= (_, executor) => executor;
-        return new EngineDriver(Ranks.Count == 1 ? Rank(0, blocks) : new TensorParallelExecutor(_groups, rank => wrap(rank, Rank(rank, blocks))), options);
+        bool whole = _device.IsCpu && Ranks.Count == 1;
+        return new EngineDriver(whole ? Rank(0, blocks) : new TensorParallelExecutor(_groups, rank => wrap(rank, Rank(rank, blocks))), options);
     }
 
     public void Dispose()
@@ -47,18 +61,19 @@ internal sealed class RankedModel : IDisposable
         ProcessGroup.Close(_groups);
     }
 
-    private CpuExecutor Rank(int rank, int blocks)
+    private IRankExecutor Rank(int rank, int blocks)
     {
-        BackboneSpec spec = Ranks[rank].Backbone!.Spec;
-        return new CpuExecutor(Ranks[rank].Backbone!, new ExecutorOptions
+        IBackbone backbone = Ranks[rank].Backbone!;
+        ExecutorOptions options = new()
         {
             MaxSlots = 8,
             MaxBatchedTokens = 256,
-            KvCacheBytes = PagedKv.BytesABlock(spec.KvHeads, spec.HeadDim) * spec.HeldLayers * blocks,
-        })
-        {
-            LogitsSeen = rank == 0 ? (start, length, row) => Note((start.Sampling.Seed, length), row) : null,
+            KvCacheBytes = PagedKv.BytesABlock(backbone.Spec.KvHeads, backbone.Spec.HeadDim, DType.F32, _device) * backbone.Spec.HeldLayers * blocks,
+            EnforceEager = EnforceEager,
         };
+        return _device.IsCpu
+            ? new CpuExecutor(backbone, options) { LogitsSeen = rank == 0 ? (start, length, row) => Note((start.Sampling.Seed, length), row) : null }
+            : new CudaExecutor(backbone, _device, options);
     }
 
     // The same bits every time, however the work was cut.

@@ -24,6 +24,7 @@ internal static class CudaLibraries
         [Nvrtc.Library] = ["libnvrtc.so.13", "libnvrtc.so.12", "libnvrtc.so"],
         [Nvml.Library] = ["libnvidia-ml.so.1", "nvml.dll"],
         [CublasLt.Library] = ["libcublasLt.so.13", "libcublasLt.so.12", "libcublasLt.so"],
+        [Nccl.Library] = ["libnccl.so.2", "libnccl.so"],
     };
 
     /// <summary>Makes the imports of this assembly find the libraries. Called once, before the first import is used.</summary>
@@ -40,9 +41,16 @@ internal static class CudaLibraries
         lock (Gate)
         {
             return $"cuda: {FileNames[library][0]} was not found; looked in {string.Join(", ", Folders().Prepend("the loader's path"))}; "
-                + (library == CudaDriver.Library ? "install the NVIDIA driver" : "set CUDA_HOME, or install the CUDA toolkit or its pip packages");
+                + Remedy(library);
         }
     }
+
+    private static string Remedy(string library) => library switch
+    {
+        CudaDriver.Library => "install the NVIDIA driver",
+        Nccl.Library => "install NCCL (libnccl2, or pip's nvidia-nccl-cu13 or nvidia-nccl-cu12)",
+        _ => "set CUDA_HOME, or install the CUDA toolkit or its pip packages",
+    };
 
     private static nint Resolve(string library, Assembly assembly, DllImportSearchPath? path)
     {
