@@ -45,18 +45,23 @@ internal sealed unsafe class CudaAllocator
         CudaStream stream = _context.Stream;
         CudaMemoryPool pool = stream.CapturePool ?? _shared;
         long size = keeps ? RoundUp(bytes, Alignment) : SizeClass(bytes);
-        lock (_gate)
+        if (TryAllocate(pool, stream, size) is { } block)
         {
-            if (_waiting.Count > 0 && stream.CapturePool is null)
-            {
-                TakeBack();
-            }
-
-            CudaBlock block = pool.Take(stream, size) ?? FromDriver(pool, stream, size);
-            Allocated += size;
-            Peak = Math.Max(Peak, Allocated);
             return block;
         }
+
+        if (stream.CapturePool is null)
+        {
+            ReleaseCached(); // outside of the lock, which whoever records a graph needs: he is waited for
+            if (TryAllocate(pool, stream, size) is { } found)
+            {
+                return found;
+            }
+        }
+
+        (long free, long total) = _context.Memory();
+        throw new InsufficientMemoryException(
+            $"cuda:{_context.Ordinal}: out of memory taking {size >> 20} MiB; in use {Allocated >> 20}, reserved {Reserved >> 20}, free {free >> 20} of {total >> 20} MiB");
     }
 
     /// <summary>Says that <paramref name="stream"/> works on a tensor that another stream's thread made.</summary>
@@ -135,24 +140,35 @@ internal sealed unsafe class CudaAllocator
 
     internal Lock.Scope Enter() => _gate.EnterScope();
 
-    private CudaBlock FromDriver(CudaMemoryPool pool, CudaStream stream, long size)
+    private CudaBlock? TryAllocate(CudaMemoryPool pool, CudaStream stream, long size)
+    {
+        lock (_gate)
+        {
+            if (_waiting.Count > 0 && stream.CapturePool is null)
+            {
+                TakeBack();
+            }
+
+            if ((pool.Take(stream, size) ?? FromDriver(pool, stream, size)) is not { } block)
+            {
+                return null;
+            }
+
+            Allocated += size;
+            Peak = Math.Max(Peak, Allocated);
+            return block;
+        }
+    }
+
+    // Null where the GPU has no more.
+    private CudaBlock? FromDriver(CudaMemoryPool pool, CudaStream stream, long size)
     {
         _context.Bind();
         nint address;
         CudaResult result = Reserve(size, &address, stream.CapturePool is not null);
-        if (result == CudaResult.OutOfMemory && stream.CapturePool is null)
-        {
-            _context.Synchronize();
-            TakeBack();
-            _shared.ReleaseFree();
-            result = Reserve(size, &address, capturing: false);
-        }
-
         if (result == CudaResult.OutOfMemory)
         {
-            (long free, long total) = _context.Memory();
-            throw new InsufficientMemoryException(
-                $"cuda:{_context.Ordinal}: out of memory taking {size >> 20} MiB; in use {Allocated >> 20}, reserved {Reserved >> 20}, free {free >> 20} of {total >> 20} MiB");
+            return null;
         }
 
         CudaCall.Check(result, "cuMemAlloc_v2(");

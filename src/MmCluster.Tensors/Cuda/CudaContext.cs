@@ -166,11 +166,20 @@ internal sealed unsafe class CudaContext
         return ((long)free, (long)total);
     }
 
-    /// <summary>Waits for all work of all streams.</summary>
+    /// <summary>
+    /// Held while a graph is recorded and while somebody waits for all streams: the driver refuses the one during the other, and the recording is lost. Two models may be
+    /// loaded at once. Not to be taken under the allocator's lock.
+    /// </summary>
+    internal Lock Recording { get; } = new();
+
+    /// <summary>Waits for all work of all streams, and for graphs that are being recorded.</summary>
     internal void Synchronize()
     {
-        Bind();
-        CudaCall.Check(CudaDriver.cuCtxSynchronize());
+        lock (Recording)
+        {
+            Bind();
+            CudaCall.Check(CudaDriver.cuCtxSynchronize());
+        }
     }
 
     /// <summary>Lets kernels and copies of this GPU reach the memory of another one directly; false where the machine cannot.</summary>

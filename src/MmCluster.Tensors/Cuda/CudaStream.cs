@@ -79,6 +79,7 @@ internal sealed unsafe class CudaStream : IDisposable
     /// </summary>
     internal CudaGraph Capture(CudaMemoryPool pool, Action work)
     {
+        using Lock.Scope recording = Context.Recording.EnterScope();
         using CudaContext.StreamScope current = Context.Use(this);
         CapturePool = pool;
         nint graph = 0;

@@ -92,6 +92,17 @@ public sealed class CudaExecutorTests
     }
 
     [Fact]
+    public async Task Models_that_are_loaded_at_once_leave_each_other_s_graphs_alone()
+    {
+        Assert.SkipWhen(CudaContext.Count == 0, "no GPU");
+        using TinyFolder folder = TinyFolder.Llama(heads: 3, kvHeads: 3);
+        ExecutorOptions options = new() { KvCacheBytes = 8L << 20 };
+        Answer[] expected = await AnswersAsync(folder, options, Device.Cuda(0), 2048);
+        Answer[][] answers = await Task.WhenAll(Enumerable.Range(0, 6).Select(_ => Task.Run(() => AnswersAsync(folder, options, Device.Cuda(0), 2048), Stop)));
+        Assert.All(answers, model => Assert.Equal(expected.Select(answer => answer.Ids), model.Select(answer => answer.Ids)));
+    }
+
+    [Fact]
     public async Task Pictures_are_encoded_where_the_model_is()
     {
         Assert.SkipWhen(CudaContext.Count == 0, "no GPU");

@@ -16,17 +16,17 @@ internal class TinyBackbone(BackboneKind kind, bool experts, Device device) : IB
     private const int Vocabulary = 64;
     private const int Hidden = 48;
 
-    private readonly Tensor _embedding = Random(device, Vocabulary, Width, 1, 1);
-    private readonly Tensor[] _q = [.. Enumerable.Range(0, Layers).Select(i => Random(device, Width, Width, 10 + i))];
-    private readonly Tensor[] _k = [.. Enumerable.Range(0, Layers).Select(i => Random(device, Width, Width, 20 + i))];
-    private readonly Tensor[] _v = [.. Enumerable.Range(0, Layers).Select(i => Random(device, Width, Width, 30 + i))];
-    private readonly Tensor[] _up = [.. Enumerable.Range(0, 2 * Layers).Select(i => Random(device, Hidden, Width, 40 + i))];
-    private readonly Tensor[] _down = [.. Enumerable.Range(0, 2 * Layers).Select(i => Random(device, Width, Hidden, 50 + i))];
+    private readonly LinearWeight _embedding = Random(device, Vocabulary, Width, 1, 1);
+    private readonly LinearWeight[] _q = [.. Enumerable.Range(0, Layers).Select(i => Random(device, Width, Width, 10 + i))];
+    private readonly LinearWeight[] _k = [.. Enumerable.Range(0, Layers).Select(i => Random(device, Width, Width, 20 + i))];
+    private readonly LinearWeight[] _v = [.. Enumerable.Range(0, Layers).Select(i => Random(device, Width, Width, 30 + i))];
+    private readonly LinearWeight[] _up = [.. Enumerable.Range(0, 2 * Layers).Select(i => Random(device, Hidden, Width, 40 + i))];
+    private readonly LinearWeight[] _down = [.. Enumerable.Range(0, 2 * Layers).Select(i => Random(device, Width, Hidden, 50 + i))];
     private readonly Tensor _media = Tensor.From([1], [1], device);
 
     public BackboneSpec Spec { get; } = new(Vocabulary, Width, Width, Width, Layers, Heads, HeadDim, 256) { Kind = kind, UsesTokenTypes = experts };
 
-    public Tensor Embed(Tensor ids) => Ops.Embedding(_embedding, ids);
+    public Tensor Embed(Tensor ids) => _embedding.Rows(ids);
 
     public Tensor Forward(Tensor hidden, BackboneStep input, int firstLayer, int endLayer)
     {
@@ -66,10 +66,11 @@ internal class TinyBackbone(BackboneKind kind, bool experts, Device device) : IB
         return Logits(Finish(x));
     }
 
-    protected static Tensor Random(Device device, int rows, int columns, int seed, float scale = 0.4f)
+    protected static LinearWeight Random(Device device, int rows, int columns, int seed, float scale = 0.4f)
     {
         Random random = new(seed);
-        return Tensor.From([.. Enumerable.Range(0, rows * columns).Select(_ => (random.NextSingle() - 0.5f) * scale)], [rows, columns], device);
+        using Tensor matrix = Tensor.From([.. Enumerable.Range(0, rows * columns).Select(_ => (random.NextSingle() - 0.5f) * scale)], [rows, columns]);
+        return LinearWeight.Pack(matrix, DType.F32, device);
     }
 
     protected static Tensor ToHeads(Tensor x) => x.Reshape(x.Size(0), Heads, HeadDim);
@@ -109,9 +110,9 @@ internal sealed class TinyFlamingo(Device device) : TinyBackbone(BackboneKind.Cr
 {
     private const float Gate = 0.8f;
 
-    private readonly Tensor[] _q = [.. Enumerable.Range(0, Layers).Select(i => Random(device, Width, Width, 60 + i))];
-    private readonly Tensor[] _k = [.. Enumerable.Range(0, Layers).Select(i => Random(device, Width, Width, 70 + i))];
-    private readonly Tensor[] _v = [.. Enumerable.Range(0, Layers).Select(i => Random(device, Width, Width, 80 + i))];
+    private readonly LinearWeight[] _q = [.. Enumerable.Range(0, Layers).Select(i => Random(device, Width, Width, 60 + i))];
+    private readonly LinearWeight[] _k = [.. Enumerable.Range(0, Layers).Select(i => Random(device, Width, Width, 70 + i))];
+    private readonly LinearWeight[] _v = [.. Enumerable.Range(0, Layers).Select(i => Random(device, Width, Width, 80 + i))];
 
     public CrossSpec Cross { get; } = new(Layers, Heads, HeadDim, 48);
 

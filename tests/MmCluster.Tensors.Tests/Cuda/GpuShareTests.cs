@@ -46,6 +46,23 @@ public sealed partial class GpuShareTests
     }
 
     [Fact]
+    public void What_is_let_go_is_the_gpu_s_again()
+    {
+        Assert.SkipWhen(CudaContext.Count == 0, "no GPU");
+        Device gpu = Device.Cuda(0);
+        long before = CudaContext.Get(0).Memory().Free;
+        for (int i = 0; i < 20; i++)
+        {
+            using GpuShare own = GpuShare.Create(gpu, 1L << 30);
+            using GpuShare theirs = GpuShare.Open(gpu, Duplicate(own.Descriptor), own.Bytes);
+            own.View(0, [4], DType.F32).CopyFrom(Tensor.Full([4], i, DType.F32, gpu));
+            CudaContext.Get(0).Stream.Synchronize();
+            Assert.Equal(i, theirs.View(0, [4], DType.F32).ToArray<float>()[3]);
+        }
+        Assert.InRange(CudaContext.Get(0).Memory().Free, before - (4L << 30), long.MaxValue); // others work on the GPU too
+    }
+
+    [Fact]
     public void Sizes_and_descriptors_that_do_not_fit_are_refused()
     {
         Assert.SkipWhen(CudaContext.Count == 0, "no GPU");
