@@ -6,6 +6,7 @@ using MmCluster.Tensors;
 namespace MmCluster.Engine.Tests.Cpu;
 
 /// <summary>Logits are bit-equal however the scheduler cuts, mixes, interrupts or repeats the work.</summary>
+[Collection(AloneTests.Name)]
 public sealed class CpuExecutorTests : IDisposable
 {
     private const int Count = 6;

@@ -6,6 +6,7 @@ using MmCluster.Engine.Tests.Simulation;
 namespace MmCluster.Engine.Tests.TensorParallel;
 
 /// <summary>What goes wrong on one rank ends the step on all of them; requests replay and give what they would have.</summary>
+[Collection(AloneTests.Name)]
 public sealed class RankFailureTests : IDisposable
 {
     private readonly TinyFolder _folder = TinyFolder.Llama(heads: 8, kvHeads: 4);
