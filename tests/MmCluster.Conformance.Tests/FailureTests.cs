@@ -22,7 +22,7 @@ public sealed class FailureTests : IAsyncLifetime
     public async ValueTask InitializeAsync()
     {
         await _cluster.InitializeAsync();
-        // Calls are made from a silo: a client's could be lost with the gateway that they go through.
+        // Most calls are made from a silo: a client's are lost with a killed gateway that they go through.
         _own = await _cluster.JoinAsync();
     }
 
@@ -44,7 +44,7 @@ public sealed class FailureTests : IAsyncLifetime
             string[] places = await PlacesAsync(keys);
             string[] orphans = [.. keys.Where((_, i) => places[i] == dead)];
             Assert.NotEmpty(orphans);
-            using Load load = new(this, keys);
+            using Load load = new(Own, keys);
             await load.ReachedAsync(CallsASecond / 2); // the kill comes in the middle of it
             await victim.KillAsync();
             _cluster.Silos.Remove(victim);
@@ -71,7 +71,7 @@ public sealed class FailureTests : IAsyncLifetime
         SiloProcess leaving = _cluster.Silos[0];
         string gone = leaving.Address.ToParsableString();
         Assert.Contains(gone, await PlacesAsync(keys));
-        using Load load = new(this, keys);
+        using Load load = new(Own, keys);
         await load.ReachedAsync(CallsASecond / 2);
         await leaving.StopAsync();
         await _own!.Services.GetRequiredService<IClusterMembershipService>().Refresh();
@@ -85,11 +85,31 @@ public sealed class FailureTests : IAsyncLifetime
         }
     }
 
+    /// <summary>Its connections are to gateways, one of which leaves while calls go through it.</summary>
+    [Fact]
+    public async Task A_client_loses_no_call_with_a_gateway_that_leaves()
+    {
+        string[] keys = Keys("through");
+        SiloProcess leaving = _cluster.Silos[0];
+        await PlacesAsync(keys);
+        using Load load = new(_cluster.Client, keys);
+        await load.ReachedAsync(CallsASecond / 2);
+        await leaving.StopAsync();
+        await Task.WhenAll(keys.Select(key => _cluster.Client.GetGrain<IRandomGrain>(key).Where()));
+        await load.StopAsync();
+        if (IsEmbedded)
+        {
+            Assert.Empty(load.Failures);
+        }
+    }
+
     private static string[] Keys(string name) => [.. Enumerable.Range(0, Grains).Select(i => $"{name}-{i}")];
 
     private Task<string[]> PlacesAsync(string[] keys) => Task.WhenAll(keys.Select(key => Grain(key).Where()));
 
-    private IRandomGrain Grain(string key) => _own!.Services.GetRequiredService<IGrainFactory>().GetGrain<IRandomGrain>(key);
+    private IGrainFactory Own => _own!.Services.GetRequiredService<IGrainFactory>();
+
+    private IRandomGrain Grain(string key) => Own.GetGrain<IRandomGrain>(key);
 
     // Calls fail until the death is noticed.
     private async Task UntilElsewhereAsync(string key, string dead)
@@ -120,7 +140,7 @@ public sealed class FailureTests : IAsyncLifetime
         private int _wanted = int.MaxValue;
         private int _made;
 
-        public Load(FailureTests test, string[] keys) => _all = Task.Run(() => RunAsync(key => test.Grain(key).Where(), keys));
+        public Load(IGrainFactory grains, string[] keys) => _all = Task.Run(() => RunAsync(key => grains.GetGrain<IRandomGrain>(key).Where(), keys));
 
         public IReadOnlyCollection<(string Key, Exception Error)> Failures => _failures;
 

@@ -60,6 +60,35 @@ public sealed class FailureTests
             status => status.Models[0].Components.Single(component => component.Name == "backbone") is { Desired: 1, Ready: 1 }, "the backbone is not whole again", Patience);
     }
 
+    /// <summary>Its clients are gone with it; nobody is left who could cancel.</summary>
+    [Fact]
+    public async Task Work_of_a_killed_gateway_is_freed_at_once()
+    {
+        // Timers free it after 25 s at the earliest: this is sooner, on a busy machine, too.
+        TimeSpan soon = TimeSpan.FromSeconds(10);
+        await using var cluster = new ProcessCluster();
+        ClusterGateway other = await SixProcesses.StartAsync(cluster);
+        ClusterGateway killed = await cluster.StartGatewayAsync("killed");
+        await killed.ServesAsync("mini", Stop);
+        byte[] picture = await File.ReadAllBytesAsync(SixProcesses.Picture, Stop);
+        TaskCompletionSource begun = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        Task[] lost = [.. Enumerable.Range(0, Count).Select(i => Streams.ReadAsync(killed, Streams.Long(i, 600, picture), _ => begun.TrySetResult(), Stop))];
+        Task<Streamed> kept = Streams.ReadAsync(other, Streams.Long(100, 200, picture), cancellationToken: Stop);
+        await begun.Task;
+        await other.UntilAsync(status => status.LeasedBytes() > 0 && status.Stages.Any(stage => stage.QueueUsed > Count / 2), "its work does not begin", Patience);
+        await killed.Process.KillAsync();
+        long start = TimeProvider.System.GetTimestamp();
+        await other.UntilAsync(status => status.Stages.All(stage => stage.QueueUsed <= 1), "its work is not freed", soon);
+        TestContext.Current.TestOutputHelper?.WriteLine($"freed within {TimeProvider.System.GetElapsedTime(start).TotalMilliseconds:0} ms");
+        foreach (Task stream in lost)
+        {
+            await Assert.ThrowsAnyAsync<Exception>(() => stream);
+        }
+        // A gateway's death ends its own streams and nothing else.
+        Assert.Equal(200, (await kept).Ids.Count);
+        await Release.IsBaselineAsync(other);
+    }
+
     // Nothing from the first round's caches: encoders and prefills work again.
     private static GenerateRequest Salted(int i, byte[] picture)
     {

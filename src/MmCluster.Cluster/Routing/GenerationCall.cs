@@ -241,6 +241,7 @@ internal sealed class GenerationCall(RoutedModel model, RoutedRevision revision,
         Deadline = request.Deadline,
         Emitted = _progress.Emitted,
         Trace = StageTelemetry.Current,
+        Origin = context.Link.Address,
     };
 
     // Features from whichever encoder makes them to the attempt's replica. What was made but is gone is made again.

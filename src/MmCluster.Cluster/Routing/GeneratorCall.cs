@@ -62,7 +62,7 @@ internal sealed class GeneratorCall(RoutedModel model, CallContext context, Sign
                 try
                 {
                     await model.Grains.GetGrain<IGeneratorGrain>(route.Key).SubmitAsync(
-                        new GenerateMessage { Request = lease, Item = item, SignalTokens = signal.Ids, Seed = seed });
+                        new GenerateMessage { Request = lease, Item = item, SignalTokens = signal.Ids, Seed = seed, Origin = context.Link.Address });
                     return Generator = route.Key;
                 }
                 catch (Exception error) when (Failures.IsRetryable(error))

@@ -9,8 +9,8 @@ using MmCluster.Tensors;
 namespace MmCluster.Cluster.Stages;
 
 /// <summary>
-/// A backbone replica: an engine whose steps are sorted to the gateways that wait for them. A gateway that stops reading is given up after
-/// <see cref="Patience"/> and its requests are cancelled. Safe to call from any thread.
+/// A backbone replica: an engine whose steps are sorted to the gateways that wait for them. A gateway whose process is gone is given up at once, one that stops
+/// reading after <see cref="Patience"/>; its requests are cancelled. Safe to call from any thread.
 /// </summary>
 internal sealed class BackboneStage : IStage
 {
@@ -30,6 +30,7 @@ internal sealed class BackboneStage : IStage
     private readonly ConcurrentDictionary<string, GatewaySession> _sessions = [];
     private readonly List<GatewaySession> _touched = [];
     private readonly CancellationTokenSource _stop = new();
+    private readonly GatewayWatch _gateways;
     private readonly ITimer _sweep;
     private readonly Task _reader;
     private readonly StageTimes _times;
@@ -48,6 +49,7 @@ internal sealed class BackboneStage : IStage
         _time = time;
         Bytes = bytes;
         _queue = new StageQueue($"backbone {key}", maxQueue);
+        _gateways = new GatewayWatch(link, GiveUp);
         _sweep = time.CreateTimer(_ => GiveUpAbandoned(), null, Patience / 5, Patience / 5);
         _reader = Task.Run(ReadAsync);
     }
@@ -95,6 +97,8 @@ internal sealed class BackboneStage : IStage
         {
             session.Requests[message.Handle] = request;
         }
+        session.Origin ??= message.Origin;
+        _gateways.Watch(message.Origin);
         try
         {
             _engine.Submit(request.ToEngineRequest());
@@ -261,20 +265,34 @@ internal sealed class BackboneStage : IStage
     {
         foreach (GatewaySession session in _sessions.Values)
         {
-            if (session.AbandonedSince is not { } since || _time.GetUtcNow() - since < Patience)
+            if (session.AbandonedSince is { } since && _time.GetUtcNow() - since >= Patience)
             {
-                continue;
+                GiveUp(session);
             }
-            long[] left;
-            lock (session.Requests)
-            {
-                left = [.. session.Requests.Keys];
-            }
-            _ = CancelAsync(session.Name, left);
-            if (left.Length == 0)
-            {
-                _sessions.TryRemove(session.Name, out _);
-            }
+        }
+    }
+
+    private void GiveUp(LinkAddress gateway)
+    {
+        foreach (GatewaySession session in _sessions.Values.Where(session => session.Origin?.Incarnation == gateway.Incarnation))
+        {
+            session.End();
+            GiveUp(session);
+        }
+    }
+
+    // Its requests end as cancelled ones do; the session goes when none is left.
+    private void GiveUp(GatewaySession session)
+    {
+        long[] left;
+        lock (session.Requests)
+        {
+            left = [.. session.Requests.Keys];
+        }
+        _ = CancelAsync(session.Name, left);
+        if (left.Length == 0)
+        {
+            _sessions.TryRemove(session.Name, out _);
         }
     }
 }

@@ -96,7 +96,7 @@ internal sealed class EncoderStage : IStage
             return;
         }
         var job = new EncoderJob(message, _queue, _queue.Enter(1));
-        _jobs.Add(message.Request, message.Item, job);
+        _jobs.Add(message.Request, message.Item, job, message.Bytes.Owner);
         job.Start(started => FeaturesAsync(started, user), _link);
         // A fault is told to whoever asks for the result; that nobody does is no defect.
         _ = job.Done.ContinueWith(done => _ = done.Exception, TaskScheduler.Default);

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using MmCluster.Cluster.TensorLink;
 using MmCluster.Cluster.Wire;
 using MmCluster.Models;
 
@@ -24,6 +25,9 @@ internal sealed class GatewaySession(string name, TimeProvider time)
     private DateTimeOffset _left = time.GetUtcNow();
 
     public string Name => name;
+
+    /// <summary>Where the gateway's process is; null while it did not say.</summary>
+    public LinkAddress? Origin { get; set; }
 
     /// <summary>Its requests, by handle. Under <see cref="BackboneStage"/>'s care.</summary>
     public Dictionary<long, BackboneRequest> Requests { get; } = [];

@@ -48,7 +48,7 @@ internal sealed class GeneratorStage : IStage
         int cost = _queue.Enter(1);
         CancellationTokenSource stop = new();
         Task<GenerateReply> done = RunAsync(message, cost, stop.Token);
-        _jobs.Add(message.Request, message.Item, new Job(done, stop));
+        _jobs.Add(message.Request, message.Item, new Job(done, stop), message.Origin);
         // A fault is told to whoever asks for the result; that nobody does is no defect.
         _ = done.ContinueWith(ended => _ = ended.Exception, TaskScheduler.Default);
     }

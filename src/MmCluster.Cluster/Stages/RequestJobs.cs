@@ -5,8 +5,8 @@ using MmCluster.Models;
 namespace MmCluster.Cluster.Stages;
 
 /// <summary>
-/// What a stage does for requests, an item each. It is kept while its request is renewed; when that is released, or renewed no more, its jobs are disposed of and the
-/// leases of what they made end. Safe to call from any thread.
+/// What a stage does for requests, an item each. It is kept while its request is renewed; when that is released, or renewed no more, or its gateway is gone, its jobs
+/// are disposed of and the leases of what they made end. Safe to call from any thread.
 /// </summary>
 internal sealed class RequestJobs<TJob> : IAsyncDisposable
     where TJob : class, IDisposable
@@ -18,22 +18,30 @@ internal sealed class RequestJobs<TJob> : IAsyncDisposable
     private readonly TimeProvider _time;
     private readonly ConcurrentDictionary<(string Request, int Item), TJob> _jobs = [];
     private readonly ConcurrentDictionary<string, DateTimeOffset> _expiries = [];
+    private readonly ConcurrentDictionary<string, Guid> _origins = [];
+    private readonly GatewayWatch _gateways;
     private readonly ITimer _sweep;
 
     public RequestJobs(TensorLinkEndpoint link, TimeProvider time)
     {
         (_link, _time) = (link, time);
+        _gateways = new GatewayWatch(link, ReleaseOf);
         _sweep = time.CreateTimer(_ => ReleaseExpired(), null, SweepTime, SweepTime);
     }
 
     /// <summary>Whether an item was submitted.</summary>
     public bool Has(string request, int item) => _jobs.ContainsKey((request, item));
 
-    /// <summary>Takes an item's job.</summary>
-    public void Add(string request, int item, TJob job)
+    /// <summary>Takes an item's job; <paramref name="gateway"/> is where it comes from, null where that is not known.</summary>
+    public void Add(string request, int item, TJob job, LinkAddress? gateway)
     {
         _jobs[(request, item)] = job;
         _expiries[request] = _time.GetUtcNow() + LeaseTime;
+        if (gateway is not null)
+        {
+            _origins[request] = gateway.Incarnation;
+            _gateways.Watch(gateway);
+        }
     }
 
     /// <summary>What comes of an item, or null while it is not there after <paramref name="patience"/>.</summary>
@@ -82,6 +90,7 @@ internal sealed class RequestJobs<TJob> : IAsyncDisposable
                     job.Dispose();
                 }
             }
+            _origins.TryRemove(request, out _);
             _link.Release(request);
         }
     }
@@ -92,6 +101,9 @@ internal sealed class RequestJobs<TJob> : IAsyncDisposable
         await _sweep.DisposeAsync();
         Release([.. _expiries.Keys]);
     }
+
+    private void ReleaseOf(LinkAddress gateway) =>
+        Release([.. _origins.Where(origin => origin.Value == gateway.Incarnation).Select(origin => origin.Key)]);
 
     private void ReleaseExpired()
     {

@@ -53,6 +53,16 @@ internal sealed class PeerConnection : IDisposable
         }
     }
 
+    /// <summary>Completes when the peer closes the connection or is gone; nothing else may use it meanwhile.</summary>
+    /// <exception cref="SocketException">It is gone, and not by closing.</exception>
+    public async Task EndedAsync(CancellationToken cancellationToken)
+    {
+        if (await _socket.TryReceiveAllAsync(_buffer, cancellationToken))
+        {
+            throw new InvalidDataException("tensor link: a peer spoke without being asked");
+        }
+    }
+
     /// <summary>Asks for a tensor; null when its lease has ended. Over TCP its bytes must be received next.</summary>
     /// <exception cref="InvalidDataException">The answer does not fit the reference.</exception>
     public async Task<LinkMessage?> PullAsync(TensorRef wanted, CancellationToken cancellationToken)

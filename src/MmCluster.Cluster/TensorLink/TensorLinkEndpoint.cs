@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Net;
 using System.Net.Sockets;
 using System.Security.Cryptography;
 using System.Text;
@@ -21,6 +22,7 @@ public sealed class TensorLinkEndpoint : IAsyncDisposable
     private readonly SharedSlab _slab;
     private readonly LeaseRegistry _leases;
     private readonly LinkListener _listener;
+    private readonly PeerWatch _watch;
     private readonly ITimer _sweep;
     private readonly ConcurrentDictionary<Guid, PeerPool> _peers = new();
     private readonly ConcurrentDictionary<long, LinkShardReader> _channels = new();
@@ -45,6 +47,7 @@ public sealed class TensorLinkEndpoint : IAsyncDisposable
         var incarnation = Guid.NewGuid();
         _listener = new LinkListener(_leases, _channels, _slab, options, _secret, incarnation, time);
         Address = new LinkAddress(MachineIdentity.Current, _listener.UnixPath, options.Host, _listener.Port, incarnation);
+        _watch = new PeerWatch(_secret, options, time);
         TimeSpan sweep = options.LeaseTime / 4;
         _sweep = time.CreateTimer(_ => _leases.Sweep(), null, sweep, sweep);
     }
@@ -145,6 +148,15 @@ public sealed class TensorLinkEndpoint : IAsyncDisposable
     /// <summary>Ends all leases of a request; memory still being read is freed when the last reader lets go.</summary>
     public void Release(string request) => _leases.Release(request);
 
+    /// <summary>
+    /// Completes when the process at <paramref name="peer"/> is gone, at once where its machine lives. Cancelled when it cannot be reached for a lease time, or
+    /// this endpoint is disposed. Never for this endpoint itself, nor for one that listens for its own machine only, which is another.
+    /// </summary>
+    public Task GoneAsync(LinkAddress peer) =>
+        peer.Incarnation == Address.Incarnation || (peer.Machine != Address.Machine && IPAddress.IsLoopback(IPAddress.Parse(peer.Host)))
+        ? Task.Delay(Timeout.Infinite, CancellationToken.None)
+        : _watch.GoneAsync(peer);
+
     /// <summary>Drops connections to a silo that is no more.</summary>
     public void Forget(LinkAddress peer)
     {
@@ -162,6 +174,7 @@ public sealed class TensorLinkEndpoint : IAsyncDisposable
             return;
         }
         LinkTelemetry.Unwatch(_leases);
+        _watch.Dispose();
         await _sweep.DisposeAsync();
         foreach (LinkShardReader channel in _channels.Values)
         {

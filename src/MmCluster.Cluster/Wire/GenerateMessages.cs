@@ -24,6 +24,10 @@ internal sealed class GenerateMessage
 
     [Id(4)]
     public ulong Seed { get; init; }
+
+    /// <summary>Where the gateway's process is; null from a release that does not say.</summary>
+    [Id(5)]
+    public LinkAddress? Origin { get; init; }
 }
 
 /// <summary>A generated file, or not yet.</summary>

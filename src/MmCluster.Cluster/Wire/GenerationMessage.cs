@@ -1,3 +1,4 @@
+using MmCluster.Cluster.TensorLink;
 using MmCluster.Engine;
 
 namespace MmCluster.Cluster.Wire;
@@ -47,6 +48,10 @@ internal sealed class GenerationMessage
     /// <summary>The gateway's span (W3C trace context), for those of the stages; null while nobody listens.</summary>
     [Id(11)]
     public string? Trace { get; init; }
+
+    /// <summary>Where the gateway's process is; null from a release that does not say.</summary>
+    [Id(12)]
+    public LinkAddress? Origin { get; init; }
 }
 
 /// <summary>Token ids, or the place of a media item whose features are supplied later.</summary>

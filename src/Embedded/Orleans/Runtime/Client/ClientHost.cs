@@ -9,7 +9,7 @@ namespace Orleans.Runtime.Client;
 /// <summary>Connects a client when its host starts and looks for new gateways while it runs.</summary>
 internal sealed class ClientHost(ClientRuntime runtime, IServiceProvider services) : IHostedService
 {
-    private static readonly TimeSpan CloseTimeout = TimeSpan.FromSeconds(2);
+    public static readonly TimeSpan CloseTimeout = TimeSpan.FromSeconds(2);
 
     private readonly CancellationTokenSource _stop = new();
 

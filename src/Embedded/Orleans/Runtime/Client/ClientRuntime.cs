@@ -53,6 +53,11 @@ internal sealed partial class ClientRuntime : ReferenceRuntime, IFrameHandler
         {
             await _provider.InitializeGatewayListProvider();
         }
+        foreach (Connection leaving in _gateways.Values)
+        {
+            // Calls that it waited for may have ended without an answer.
+            CloseIfDone(leaving);
+        }
         IList<Uri> uris = await _provider.GetGateways();
         Exception? failure = null;
         foreach (IPEndPoint endpoint in uris.Select(ToEndpoint).Where(endpoint => !_gateways.ContainsKey(endpoint)))
@@ -61,7 +66,7 @@ internal sealed partial class ClientRuntime : ReferenceRuntime, IFrameHandler
             {
                 Connection connection = await Dialler.DialAsync(endpoint, new Hello(_clusterId, null, _clientId, null), _maxFrame, Time);
                 _gateways[endpoint] = connection;
-                _open = [.. _gateways.Values];
+                UpdateOpen();
                 _ = RunAsync(endpoint, connection);
             }
             catch (Exception error)
@@ -104,11 +109,18 @@ internal sealed partial class ClientRuntime : ReferenceRuntime, IFrameHandler
             Observers.Receive(request);
             return;
         }
-        Connection gateway = Choose(request.Target);
-        request.TargetSilo = gateway.PeerSilo;
-        if (!SiloNetwork.TrySend(gateway, request, static (writer, request) => Envelope.WriteRequest(writer, request, request.Runtime.TimeLeft(request))))
+        while (true)
         {
-            throw new SiloUnavailableException($"The connection to {gateway.Peer} has ended.");
+            Connection gateway = Choose(request.Target);
+            request.TargetSilo = gateway.PeerSilo;
+            // Who notes a leaving gateway looks for calls with it as target after that: one of the two sees the other.
+            Interlocked.MemoryBarrier();
+            if (!gateway.IsLeaving && SiloNetwork.TrySend(gateway, request, static (writer, request) => Envelope.WriteRequest(writer, request, request.Runtime.TimeLeft(request))))
+            {
+                return;
+            }
+            // Nothing of it has gone out: another gateway takes it, while there is one.
+            UpdateOpen();
         }
     }
 
@@ -123,7 +135,7 @@ internal sealed partial class ClientRuntime : ReferenceRuntime, IFrameHandler
 
     public override void SendCancel(Request request, ulong correlationId)
     {
-        if (_open.FirstOrDefault(connection => Equals(connection.PeerSilo, request.TargetSilo)) is { } gateway)
+        if (_gateways.Values.FirstOrDefault(connection => Equals(connection.PeerSilo, request.TargetSilo)) is { } gateway)
         {
             SiloNetwork.TrySend(gateway, (correlationId, request.Target), static (writer, state) =>
                 Envelope.WriteCancel(writer, state.correlationId, state.Target, null, Guid.Empty));
@@ -145,6 +157,12 @@ internal sealed partial class ClientRuntime : ReferenceRuntime, IFrameHandler
                 break;
             case FrameType.Cancel:
                 break; // observers' methods take no tokens
+            case FrameType.Leaving:
+                connection.IsLeaving = true;
+                Interlocked.MemoryBarrier();
+                UpdateOpen();
+                CloseIfDone(connection);
+                break;
             default:
                 throw new InvalidDataException($"a frame of type {(byte)type} is not expected here");
         }
@@ -172,7 +190,24 @@ internal sealed partial class ClientRuntime : ReferenceRuntime, IFrameHandler
     {
         await connection.RunAsync(this);
         _gateways.TryRemove(KeyValuePair.Create(endpoint, connection));
-        _open = [.. _gateways.Values];
+        UpdateOpen();
+    }
+
+    private void UpdateOpen()
+    {
+        lock (_gateways)
+        {
+            _open = [.. _gateways.Values.Where(connection => !connection.IsLeaving && !connection.HasEnded)];
+        }
+    }
+
+    // Not before its answers are here: the other side ends the connection with its last call.
+    private void CloseIfDone(Connection connection)
+    {
+        if (connection is { IsLeaving: true, HasEnded: false } && Pending.Find(request => Equals(request.TargetSilo, connection.PeerSilo)).Count == 0)
+        {
+            _ = connection.CloseGracefullyAsync(ClientHost.CloseTimeout, Time);
+        }
     }
 
     private Connection? Gateway()
@@ -206,6 +241,7 @@ internal sealed partial class ClientRuntime : ReferenceRuntime, IFrameHandler
             {
                 Learn(request.Target, header.Responder ?? connection.PeerSilo);
                 RequestReader.Complete(request, header.Status, reader);
+                CloseIfDone(connection);
             }
         }
         finally

@@ -39,6 +39,9 @@ internal abstract class Request : IThreadPoolWorkItem
 
     public int ForwardCount { get; set; }
 
+    /// <summary>Whether the next sending on has been counted: its activation here ended.</summary>
+    public bool IsForwardCounted { get; set; }
+
     /// <summary>Whether the sender has placed the grain here, so that it is activated if it is not yet.</summary>
     public bool IsPlacement { get; set; }
 

@@ -25,6 +25,7 @@ internal sealed class Connection : IDisposable
     private readonly int _maxFrame;
     private long _unsent;
     private bool _completed;
+    private bool _leaving;
     private int _disposed;
 
     public Connection(Socket socket, int maxFrame)
@@ -42,6 +43,25 @@ internal sealed class Connection : IDisposable
 
     /// <summary>The client at the other end.</summary>
     public Guid PeerClient { get; set; }
+
+    /// <summary>Whether the gateway at the other end has said that it leaves.</summary>
+    public bool IsLeaving
+    {
+        get => Volatile.Read(ref _leaving);
+        set => Volatile.Write(ref _leaving, value);
+    }
+
+    /// <summary>Whether nothing can be sent any more.</summary>
+    public bool HasEnded
+    {
+        get
+        {
+            lock (_writeLock)
+            {
+                return _completed;
+            }
+        }
+    }
 
     /// <summary>The grain ids met on this connection.</summary>
     public GrainIdCache GrainIds { get; } = new();
@@ -154,8 +174,11 @@ internal sealed class Connection : IDisposable
     {
         lock (_writeLock)
         {
-            _completed = true;
-            _output.Writer.Complete();
+            if (!_completed)
+            {
+                _completed = true;
+                _output.Writer.Complete();
+            }
         }
         try
         {

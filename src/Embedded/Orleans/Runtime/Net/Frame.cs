@@ -8,6 +8,9 @@ internal enum FrameType : byte
     Request = 3,
     Response = 4,
     Cancel = 5,
+
+    /// <summary>To a client: use other gateways, and close this connection when no call of yours waits for an answer on it.</summary>
+    Leaving = 6,
 }
 
 /// <summary>Four bytes of length (of what follows), one of type, then the payload.</summary>

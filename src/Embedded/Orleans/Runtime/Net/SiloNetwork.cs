@@ -112,6 +112,21 @@ internal sealed partial class SiloNetwork : IDisposable
         }
     }
 
+    /// <summary>
+    /// Has all clients use other gateways; completes when they have closed their connections, which each does once its calls through here are answered.
+    /// </summary>
+    /// <exception cref="TimeoutException">Some have not within <paramref name="limit"/>.</exception>
+    public Task LetClientsGoAsync(TimeSpan limit, CancellationToken stop)
+    {
+        _gateway?.Dispose();
+        Connection[] clients = [.. _clients.Values];
+        foreach (Connection client in clients)
+        {
+            TrySend(client, FrameType.Leaving, static (writer, type) => Envelope.Start(writer, type));
+        }
+        return Task.WhenAll(clients.Select(client => client.Closed)).WaitAsync(limit, _time, stop);
+    }
+
     /// <summary>Sends what waits, then closes all connections.</summary>
     public async Task StopAsync(TimeSpan limit)
     {

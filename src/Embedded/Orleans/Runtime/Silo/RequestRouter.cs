@@ -32,7 +32,8 @@ internal sealed class RequestRouter(SiloServices services, SiloNetwork network, 
     public void Redirect(Request request)
     {
         services.Directory.Uncache(request.Target);
-        if (++request.ForwardCount > services.MessagingOptions.MaxForwardCount)
+        request.IsForwardCounted = true;
+        if (++request.ForwardCount > MostForwards(request))
         {
             request.Reject(new OrleansMessageRejectionException(
                 $"{request.Method} to {request.Target} was sent on {services.MessagingOptions.MaxForwardCount} times and found no activation."));
@@ -232,8 +233,9 @@ internal sealed class RequestRouter(SiloServices services, SiloNetwork network, 
         }
         if (request.IsRemote)
         {
-            // One more than for messages of this process: a gateway's hop is no forward.
-            if (++request.ForwardCount > services.MessagingOptions.MaxForwardCount + 1)
+            request.ForwardCount += request.IsForwardCounted ? 0 : 1;
+            request.IsForwardCounted = false;
+            if (request.ForwardCount > MostForwards(request))
             {
                 request.Reject(new OrleansMessageRejectionException($"{request.Method} to {request.Target} was sent on too often."));
                 return;
@@ -251,6 +253,9 @@ internal sealed class RequestRouter(SiloServices services, SiloNetwork network, 
         }
         network.Send(silo, request, request, WriteRequest);
     }
+
+    // One more than for messages of this process: a gateway's hop is no forward.
+    private int MostForwards(Request request) => services.MessagingOptions.MaxForwardCount + (request.IsRemote ? 1 : 0);
 
     private static void WriteRequest(MessageWriter writer, Request request) =>
         Envelope.WriteRequest(writer, request, request.Runtime.TimeLeft(request));

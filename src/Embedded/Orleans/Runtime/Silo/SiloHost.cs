@@ -63,8 +63,10 @@ internal sealed partial class SiloHost : IHostedService, IAsyncDisposable
             if (!cancellationToken.IsCancellationRequested)
             {
                 await _parts.Membership.SetStatusAsync(SiloStatus.ShuttingDown, cancellationToken);
+                Task clients = _parts.Network.LetClientsGoAsync(_parts.Services.MessagingOptions.ResponseTimeout, cancellationToken);
                 await _parts.Services.Catalog.DeactivateAllAsync(cancellationToken);
                 await SayLeavingAsync();
+                await WaitForClientsAsync(clients);
             }
             await LeaveAsync(cancellationToken.IsCancellationRequested ? TimeSpan.Zero : CloseTimeout);
         }
@@ -107,6 +109,19 @@ internal sealed partial class SiloHost : IHostedService, IAsyncDisposable
                 .Select(member => Peer(member.SiloAddress).Leaving(_parts.Services.Self).AsTask())).WaitAsync(CloseTimeout, _parts.Services.Time);
         }
         catch (Exception error) when (error is OrleansException or TimeoutException)
+        {
+            LogLeftEarly(Logger, error.Message);
+        }
+    }
+
+    // A client's calls through this silo are answered before it goes, wherever their grains are; what takes longer than a call may has failed by then.
+    private async Task WaitForClientsAsync(Task clients)
+    {
+        try
+        {
+            await clients;
+        }
+        catch (Exception error) when (error is TimeoutException or OperationCanceledException)
         {
             LogLeftEarly(Logger, error.Message);
         }
