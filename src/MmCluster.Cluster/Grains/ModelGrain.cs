@@ -22,6 +22,7 @@ internal sealed partial class ModelGrain(
     private static readonly TimeSpan Calm = TimeSpan.FromSeconds(1);
 
     private readonly LongPoll _poll = new(time, host.ApplicationStopping);
+    private readonly Autoscaler _autoscaler = new(time);
     private readonly long _firstVersion = time.GetUtcNow().UtcTicks;
     private ModelRoutes? _routes;
     private ModelPlan? _plan;
@@ -166,6 +167,31 @@ internal sealed partial class ModelGrain(
         _problem = plan.Problem;
         Publish(plan);
         await _runner!.RunAsync(plan.Actions);
+        await ScaleByLoadAsync(plan);
+    }
+
+    private async Task ScaleByLoadAsync(ModelPlan plan)
+    {
+        // A rollout's new replicas have no load yet; the old ones' is not theirs.
+        if (State.Deployment is not { } deployment || plan.ServingRevision != ModelSource.RevisionOf(deployment))
+        {
+            return;
+        }
+        bool changed = false;
+        foreach (ComponentStatus component in plan.Components)
+        {
+            if (_autoscaler.Decide(component.Name, deployment.Component(component.Name), component.Desired, plan.Loads[component.Name]) is { } replicas)
+            {
+                LogScaled(Name, component.Name, component.Desired, replicas);
+                State.Scaled[component.Name] = replicas;
+                changed = true;
+            }
+        }
+        if (changed)
+        {
+            await WriteStateAsync();
+            _lookAgain = true;
+        }
     }
 
     private ModelDesire Desire(ModelDeployment? deployment, ModelStages? stages) => new(
@@ -213,6 +239,9 @@ internal sealed partial class ModelGrain(
             _timer?.Change(TimeSpan.Zero, Hurry);
         }
     }
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "{Component} of {Model} is scaled by its load from {Before} to {After} replicas.")]
+    private partial void LogScaled(string model, string component, int before, int after);
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "Model {Model} could not be looked after; it is tried again.")]
     private partial void LogFailed(Exception error, string model);

@@ -64,6 +64,9 @@ internal sealed record ModelPlan
 
     public IReadOnlyList<ComponentStatus> Components { get; init; } = [];
 
+    /// <summary>The load of each component's ready replicas.</summary>
+    public IReadOnlyDictionary<string, StageLoad[]> Loads { get; init; } = new Dictionary<string, StageLoad[]>();
+
     /// <summary>What keeps it from being as it should, or null.</summary>
     public string? Problem { get; init; }
 

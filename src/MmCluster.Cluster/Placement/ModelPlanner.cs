@@ -19,6 +19,7 @@ internal sealed class ModelPlanner
     private readonly StageView[] _stages;
     private readonly List<StageAction> _actions = [];
     private readonly List<ComponentStatus> _components = [];
+    private readonly Dictionary<string, StageLoad[]> _loads = [];
     private string? _problem;
 
     private ModelPlanner(string model, ModelDesire desire, IReadOnlyList<NodeView> nodes)
@@ -72,6 +73,7 @@ internal sealed class ModelPlanner
             Generators = [.. Generators(serving).Where(stage => stage.Status.State == StageState.Ready)
                 .Select(stage => new GeneratorRoute(stage.Status.Key, stage.Status.Node, stage.Status.Component))],
             Components = _components,
+            Loads = _loads,
             IsGone = !_stages.Any(stage => stage.Status.Models.Contains(_model)),
             Problem = _problem,
         };
@@ -213,6 +215,7 @@ internal sealed class ModelPlanner
             _actions.Add(new StageAction.Detach(surplus.Kind, surplus.Status.Key, _desire.Revision));
         }
         int ready = alive.Count(isReady);
+        _loads[component] = [.. alive.Where(isReady).Select(stage => stage.Status.Load)];
         // What is on a node that is drained goes on until others have taken over.
         foreach (StageView leaving in own.Where(stage => ready >= wanted && stage.Status.State == StageState.Ready && IsLeaving(stage)))
         {
