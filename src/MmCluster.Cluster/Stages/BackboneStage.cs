@@ -133,7 +133,7 @@ internal sealed class BackboneStage : IStage
         {
             return;
         }
-        request.Supply(item, await _link.PullAsync(features, cancellationToken));
+        request.Supply(item, await _link.PullAsync(features, cancellationToken, request.Message.Trace));
     }
 
     /// <summary>A gateway's batches after <paramref name="after"/>.</summary>

@@ -173,7 +173,7 @@ internal sealed class EncoderStage : IStage
 
     private async Task<EncoderInput> PrepareAsync(EncodeMessage message, CancellationToken stop)
     {
-        using PulledTensor bytes = await _link.PullAsync(message.Bytes, stop);
+        using PulledTensor bytes = await _link.PullAsync(message.Bytes, stop, message.Trace);
         if (bytes.Tensor.DType == DType.F32)
         {
             // Preprocessed by its sender.

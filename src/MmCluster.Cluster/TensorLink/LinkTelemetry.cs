@@ -25,10 +25,10 @@ internal static class LinkTelemetry
     /// <summary>Tells of it no more.</summary>
     public static void Unwatch(LeaseRegistry leases) => Registries.TryRemove(leases, out _);
 
-    /// <summary>Runs a pull under a span and counts it.</summary>
-    public static async Task<PulledTensor> MeasureAsync(TensorRef wanted, bool shared, Func<Task<PulledTensor>> pull)
+    /// <summary>Runs a pull under a span, one below <paramref name="trace"/> where that is told, and counts it.</summary>
+    public static async Task<PulledTensor> MeasureAsync(TensorRef wanted, bool shared, string? trace, Func<Task<PulledTensor>> pull)
     {
-        using Activity? span = Source.StartActivity("pull tensor", ActivityKind.Client);
+        using Activity? span = trace is null ? Source.StartActivity("pull tensor", ActivityKind.Client) : Source.StartActivity("pull tensor", ActivityKind.Client, trace);
         string path = shared ? "shared_memory" : "tcp";
         span?.SetTag("mm.transfer.path", path).SetTag("mm.transfer.bytes", wanted.Bytes).SetTag("server.address", wanted.Owner.Host);
         long start = Stopwatch.GetTimestamp();

@@ -88,8 +88,11 @@ public sealed class TensorLinkEndpoint : IAsyncDisposable
         Publish(request, tensor.Shape, tensor.DType, contentHash, target => Copy(tensor, target));
 
     /// <summary>Gets a tensor from whoever holds it. Ask again with a new reference when it fails: the producing stage must be run again.</summary>
+    /// <param name="wanted">What.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    /// <param name="trace">The span (W3C trace context) that it is pulled for, where that is not the current one: work of several requests has none of its own.</param>
     /// <exception cref="MmException">Unavailable: the lease has ended, or its silo is gone or restarted.</exception>
-    public async Task<PulledTensor> PullAsync(TensorRef wanted, CancellationToken cancellationToken)
+    public async Task<PulledTensor> PullAsync(TensorRef wanted, CancellationToken cancellationToken, string? trace = null)
     {
         if (wanted.Owner.Incarnation == Address.Incarnation)
         {
@@ -99,7 +102,7 @@ public sealed class TensorLinkEndpoint : IAsyncDisposable
         PeerPool peer = _peers.GetOrAdd(wanted.Owner.Incarnation, _ => new PeerPool(wanted.Owner, share, _secret, _options));
         try
         {
-            return await LinkTelemetry.MeasureAsync(wanted, share, () => peer.PullAsync(wanted, cancellationToken));
+            return await LinkTelemetry.MeasureAsync(wanted, share, trace, () => peer.PullAsync(wanted, cancellationToken));
         }
         catch (Exception error) when (error is IOException or SocketException or InvalidDataException)
         {

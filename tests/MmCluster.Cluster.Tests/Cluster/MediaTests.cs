@@ -1,3 +1,5 @@
+using System.Collections.Concurrent;
+using System.Diagnostics;
 using MmCluster.Cluster.Deployment;
 using MmCluster.Cluster.Status;
 using MmCluster.Cluster.TensorLink;
@@ -90,6 +92,29 @@ public sealed class MediaTests
         Assert.Equal([new RequestProgress(RequestProgress.Encoding, 0, 1), new RequestProgress(RequestProgress.Prefill, 0, 1)], told);
         Assert.Equal(told.Length, entries.FindIndex(entry => entry.Progress is null));
         Assert.Equal(Text(await cluster.GenerateAsync("mini", request with { Id = "silent" })), Text(entries));
+    }
+
+    [Fact]
+    public async Task What_stages_and_tensor_links_do_for_a_request_is_in_its_own_trace()
+    {
+        var ended = new ConcurrentQueue<Activity>();
+        using var listener = new ActivityListener
+        {
+            ShouldListenTo = source => source.Name.StartsWith("MmCluster.", StringComparison.Ordinal),
+            Sample = (ref _) => ActivitySamplingResult.AllDataAndRecorded,
+            ActivityStopped = ended.Enqueue,
+        };
+        ActivitySource.AddActivityListener(listener);
+        using var source = new ActivitySource("MmCluster.Tests");
+        await using TestCluster cluster = await TestCluster.StartAsync(2);
+        await cluster.DeployAsync(Mini("mini"));
+        using Activity asked = source.StartActivity("ask")!;
+        await cluster.GenerateAsync("mini", Ask("What is in the picture?"));
+        // The encoder pulls the picture from here, the backbone the features from the encoder's silo.
+        string[] expected = ["backbone", "encode", "pull tensor", "pull tensor"];
+        await Eventually.TrueAsync(() => Names().SequenceEqual(expected), () => string.Join(", ", Names()));
+
+        string[] Names() => [.. ended.Where(span => span.TraceId == asked.TraceId).Select(span => span.OperationName).Order(StringComparer.Ordinal)];
     }
 
     [Fact]
