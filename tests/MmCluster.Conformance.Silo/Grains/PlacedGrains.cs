@@ -39,11 +39,14 @@ public sealed class HintDirector : IPlacementDirector
 
 public interface IRandomGrain : IPlacedGrain
 {
+    /// <summary>A call that takes so long.</summary>
+    Task Rest(TimeSpan time);
 }
 
 [RandomPlacement]
 public sealed class RandomGrain(ILocalSiloDetails silo) : PlacedGrain(silo), IRandomGrain
 {
+    public Task Rest(TimeSpan time) => Task.Delay(time);
 }
 
 public interface ILocalGrain : IPlacedGrain
