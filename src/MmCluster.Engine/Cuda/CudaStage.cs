@@ -38,9 +38,8 @@ internal sealed class CudaStage : IDisposable
             throw new ArgumentException($"pipeline: a network of kind {backbone.Spec.Kind} cannot be cut: every layer of it attends to a memory that one shard makes");
         }
         Context = CudaContext.Get(device.Index);
-        Context.Deterministic = options.Deterministic;
         Context.Synchronize(); // weights came on other streams
-        Stream = new CudaStream(Context, highPriority: true);
+        Stream = new CudaStream(Context, highPriority: true) { Deterministic = options.Deterministic };
         using CudaContext.StreamScope current = Context.Use(Stream);
         _steps = new StepBuffer(Context, device, depth);
         _slots = new CpuSlot?[options.MaxSlots];

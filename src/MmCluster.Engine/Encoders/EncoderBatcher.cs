@@ -147,7 +147,7 @@ public sealed class EncoderBatcher : IAsyncDisposable
         else
         {
             CudaContext context = CudaContext.Get(_device.Index);
-            using CudaStream stream = new(context);
+            using CudaStream stream = new(context) { Deterministic = _options.Deterministic };
             using CudaContext.StreamScope current = context.Use(stream);
             Loop(stream);
         }

@@ -9,6 +9,9 @@ public sealed record EncoderOptions
     /// <summary>Bytes of features kept that no request holds. Default 256 MiB.</summary>
     public long CacheBytes { get; init; } = 256L << 20;
 
+    /// <summary>On a GPU: features do not depend on what is encoded beside them (<see cref="ExecutorOptions.Deterministic"/>).</summary>
+    public bool Deterministic { get; init; }
+
     /// <summary>Is told how long items waited and batches took, or null.</summary>
     public IStageTimings? Timings { get; init; }
 }

@@ -25,7 +25,7 @@ public sealed class LocalModel : IAsyncDisposable
         _backbone = backbone;
         LoadedModel model = backbone.Model;
         _prompts = new ModelPrompts(model.Folder, model.Card, tokenizer, model.SpecialTokens, options.Time);
-        _intakes = [.. model.Paths.Select(path => new MediaIntake(model, path, options.Encoders, options.Load.Device))];
+        _intakes = [.. model.Paths.Select(path => new MediaIntake(model, path, options.Encoders with { Deterministic = options.Executor.Deterministic }, options.Load.Device))];
         EngineOptions engine = options.Engine with
         {
             EosTokenIds = _prompts.Eos,

@@ -49,9 +49,14 @@ internal sealed unsafe class CudaContext
     internal nint Handle { get; }
 
     /// <summary>
-    /// Whether a row's result must not depend on the rows beside it: one algorithm for each weight whatever the number of rows. Set before the first product.
+    /// Whether, in the work of the calling thread's stream, a row's result must not depend on the rows beside it: one algorithm for each weight whatever the number
+    /// of rows. Of a stream, not of the GPU: models of one process may differ.
     /// </summary>
-    internal bool Deterministic { get; set; }
+    internal bool Deterministic
+    {
+        get => Stream.Deterministic;
+        set => Stream.Deterministic = value;
+    }
 
     /// <summary>
     /// Completes with the reason when an error has made the context useless: every call fails from then on, whoever makes it, until the process starts anew.

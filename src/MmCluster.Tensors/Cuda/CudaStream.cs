@@ -27,6 +27,9 @@ internal sealed unsafe class CudaStream : IDisposable
     /// <summary>The GPU.</summary>
     internal CudaContext Context { get; }
 
+    /// <summary>See <see cref="CudaContext.Deterministic"/>.</summary>
+    internal bool Deterministic { get; set; }
+
     /// <summary>Memory that a capture on this stream takes and keeps; null outside one.</summary>
     internal CudaMemoryPool? CapturePool { get; private set; }
 

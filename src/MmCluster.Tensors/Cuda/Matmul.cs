@@ -22,7 +22,7 @@ internal sealed unsafe class Matmul
 
     private readonly CudaContext _context;
     private readonly nint _handle;
-    private readonly ConcurrentDictionary<(MatmulShape Shape, int Alignment), Plan> _plans = new();
+    private readonly ConcurrentDictionary<(MatmulShape Shape, int Alignment, bool Deterministic), Plan> _plans = new();
     private readonly ConcurrentDictionary<CudaStream, CudaBlock> _workspaces = new();
     private readonly Lock _tuning = new();
 
@@ -45,11 +45,12 @@ internal sealed unsafe class Matmul
         }
 
         int alignment = (int)Math.Min(256, 1L << BitOperations.TrailingZeroCount(x | w | y));
-        if (!_plans.TryGetValue((shape, alignment), out Plan? plan))
+        bool deterministic = _context.Deterministic;
+        if (!_plans.TryGetValue((shape, alignment, deterministic), out Plan? plan))
         {
             lock (_tuning)
             {
-                plan = _plans.GetOrAdd((shape, alignment), _ => MakePlan(shape, alignment, x, w, y, bias));
+                plan = _plans.GetOrAdd((shape, alignment, deterministic), _ => MakePlan(shape, alignment, x, w, y, bias));
             }
         }
 
