@@ -10,7 +10,7 @@ namespace MmCluster.Bench.Engine;
 /// </summary>
 internal static class SchedulerBenchmark
 {
-    private const int Warmup = 300;
+    private const int Warmup = 1500; // until the JIT has compiled the loop for the last time, in the background
     private const int Steps = 2000;
 
     /// <summary>Blocks so short that sequences give way and cached blocks are evicted: what is compiled when it first runs lies behind the measured steps.</summary>
@@ -18,7 +18,7 @@ internal static class SchedulerBenchmark
 
     public static void Measure(int sequences, bool churn)
     {
-        (double[] times, int[] collections, long allocated) = Run(sequences, churn, sequences * 192);
+        (double[] times, int[] collections, long allocated) = Run(sequences, churn, sequences * 240);
         double[] sorted = [.. times.Order()];
         int worst = Array.IndexOf(times, sorted[^1]);
         Console.WriteLine(FormattableString.Invariant(
