@@ -127,6 +127,10 @@ internal sealed class ReplicaStream : IDisposable
             {
                 break;
             }
+            catch (Exception) when (last == 0 && !_attempts.IsEmpty)
+            {
+                break; // nothing read would tell whether whoever answers next is the one that has the requests
+            }
             catch (Exception)
             {
                 if (failures < Pauses.Length)

@@ -8,7 +8,7 @@ namespace MmCluster.Cluster.Stages;
 /// <summary>
 /// What a backbone owes one gateway: its requests and the batches it may ask for again. The backbone's reader writes, the grain's stream reads.
 /// </summary>
-internal sealed class GatewaySession(string name, TimeProvider time)
+internal sealed class GatewaySession
 {
     /// <summary>Batches kept behind the last one that was handed out.</summary>
     private const int Window = 128;
@@ -18,13 +18,24 @@ internal sealed class GatewaySession(string name, TimeProvider time)
     private readonly List<TokenEntry> _entries = [];
     private readonly List<int> _ids = [];
     private TaskCompletionSource _changed = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TimeProvider _time;
+    private readonly long _first;
     private long _last;
     private long _taken;
     private int _readers;
     private bool _ended;
-    private DateTimeOffset _left = time.GetUtcNow();
+    private DateTimeOffset _left;
 
-    public string Name => name;
+    public GatewaySession(string name, TimeProvider time)
+    {
+        Name = name;
+        _time = time;
+        _left = time.GetUtcNow();
+        // Somewhere, so that a reader who comes from another activation of the grain, which a lost silo took its batches with, is not taken for one of this one's.
+        _first = _last = _taken = Random.Shared.NextInt64(1, long.MaxValue / 2);
+    }
+
+    public string Name { get; }
 
     /// <summary>Where the gateway's process is; null while it did not say.</summary>
     public LinkAddress? Origin { get; set; }
@@ -89,7 +100,7 @@ internal sealed class GatewaySession(string name, TimeProvider time)
         }
     }
 
-    /// <summary>The batches after <paramref name="after"/>, those kept and those to come.</summary>
+    /// <summary>The batches after number <paramref name="after"/>, those kept and those to come; 0: from the first on.</summary>
     /// <exception cref="MmException">Unavailable: some of them are kept no more.</exception>
     public async IAsyncEnumerable<StepBatch> ReadAsync(long after, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
@@ -99,6 +110,7 @@ internal sealed class GatewaySession(string name, TimeProvider time)
         }
         try
         {
+            after = after == 0 ? _first : after;
             List<StepBatch> next = [];
             while (true)
             {
@@ -124,7 +136,7 @@ internal sealed class GatewaySession(string name, TimeProvider time)
             lock (_gate)
             {
                 _readers--;
-                _left = time.GetUtcNow();
+                _left = _time.GetUtcNow();
             }
         }
     }
@@ -134,9 +146,9 @@ internal sealed class GatewaySession(string name, TimeProvider time)
     {
         lock (_gate)
         {
-            if (after < _last && (_kept.Count == 0 || _kept.Peek().Number > after + 1))
+            if (after < _first || after > _last || (after < _last && (_kept.Count == 0 || _kept.Peek().Number > after + 1)))
             {
-                throw new MmException(MmErrorCode.Unavailable, $"batch {after + 1} of gateway {name} is no longer kept; replay its requests");
+                throw new MmException(MmErrorCode.Unavailable, $"batch {after + 1} of gateway {Name} is not kept here; replay its requests");
             }
             foreach (StepBatch batch in _kept)
             {
