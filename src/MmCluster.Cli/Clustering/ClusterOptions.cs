@@ -22,13 +22,8 @@ internal sealed class ClusterOptions
     private readonly Option<int> _linkPort = NumberOptions.Port("--tensor-link-port", 0, "TCP port of the tensor link; 0 picks a free one.");
     private readonly Option<long?> _linkBytes = NumberOptions.BytesOrNone("--tensor-link-bytes", "Shared memory for tensors held for others; default: 1 GiB.");
 
-    public void AddTo(Command command)
-    {
-        foreach (Option option in (Option[])[_folder, _id, _secret, _linkPort, _linkBytes])
-        {
-            command.Add(option);
-        }
-    }
+    /// <summary>All of them.</summary>
+    public IReadOnlyList<Option> All => [_folder, _id, _secret, _linkPort, _linkBytes];
 
     /// <summary>The folder that was named, or null.</summary>
     public string? FolderOrNull(ParseResult parsed, CommandContext context) => parsed.GetValue(_folder) ?? context.Environment("MM_CLUSTER_FOLDER");

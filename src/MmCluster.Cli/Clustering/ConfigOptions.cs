@@ -11,26 +11,25 @@ internal sealed class ConfigOptions
 {
     private const string Prefix = "MM_CONFIG__";
 
-    private readonly Option<string?> _config = new("--config") { Description = "A cluster.yaml (docs/design/008-cluster-yaml.md); SIGHUP reads it again." };
-    private readonly Option<string[]> _set = new("--set")
+    /// <summary><c>--config</c>.</summary>
+    public Option<string?> File { get; } = new("--config") { Description = "A cluster.yaml (docs/design/008-cluster-yaml.md); SIGHUP reads it again." };
+    /// <summary><c>--set</c>.</summary>
+    public Option<string[]> Overrides { get; } = new("--set")
     {
         Description = "KEY=VALUE that replaces a value of the file, as models.mini.dtype=q8_0; may be repeated.",
         DefaultValueFactory = _ => [],
     };
 
-    public void AddTo(Command command)
-    {
-        command.Add(_config);
-        command.Add(_set);
-    }
+    /// <summary>All of them.</summary>
+    public IReadOnlyList<Option> All => [File, Overrides];
 
     /// <summary>The file's path, or null where none was named.</summary>
-    public string? Path(ParseResult parsed) => parsed.GetValue(_config);
+    public string? Path(ParseResult parsed) => parsed.GetValue(File);
 
     /// <summary>Reads the file anew.</summary>
     /// <exception cref="InvalidDataException">Something in it is wrong.</exception>
     public ClusterFile Read(ParseResult parsed, CommandContext context) => Path(parsed) is { } path
-        ? ClusterFile.Read(path, [.. FromEnvironment(context), .. (parsed.GetValue(_set) ?? []).Select(FromFlag)])
+        ? ClusterFile.Read(path, [.. FromEnvironment(context), .. (parsed.GetValue(Overrides) ?? []).Select(FromFlag)])
         : new ClusterFile();
 
     private static IEnumerable<YamlOverride> FromEnvironment(CommandContext context) => Environment.GetEnvironmentVariables().Keys.Cast<string>()

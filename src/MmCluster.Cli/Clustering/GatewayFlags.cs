@@ -15,13 +15,8 @@ internal sealed class GatewayFlags
     private readonly Option<int?> _grpcPort = NumberOptions.PortOrNone("--grpc-port", "One more port, for gRPC alone; default: none.");
     private readonly Option<string?> _apiKey = new("--api-key") { Description = "A key without limits, beside those of the file (MM_API_KEY)." };
 
-    public void AddTo(Command command)
-    {
-        foreach (Option option in (Option[])[_host, _port, _grpcPort, _apiKey])
-        {
-            command.Add(option);
-        }
-    }
+    /// <summary>All of them.</summary>
+    public IReadOnlyList<Option> All => [_host, _port, _grpcPort, _apiKey];
 
     public GatewayOptions Options(ParseResult parsed, CommandContext context, ClusterFile file, ClusterControl? control)
     {

@@ -20,12 +20,14 @@ internal sealed class LogOptions
 
     public LogOptions() => _format.AcceptOnlyFromAmong("text", "json");
 
-    public void AddTo(Command command)
-    {
-        command.Add(_level);
-        command.Add(_format);
-        command.Add(_otlp);
-    }
+    /// <summary>How the log is written.</summary>
+    public IReadOnlyList<Option> Log => [_level, _format];
+
+    /// <summary>Where traces go.</summary>
+    public Option Traces => _otlp;
+
+    /// <summary>All of them.</summary>
+    public IReadOnlyList<Option> All => [.. Log, Traces];
 
     /// <summary>Starts sending traces, if asked for.</summary>
     public Telemetry StartTelemetry(ParseResult parsed, CommandContext context, string service, string? name) => Telemetry.Start(

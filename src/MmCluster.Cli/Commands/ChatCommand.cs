@@ -20,7 +20,7 @@ internal sealed class ChatCommand : Command
     {
         _model.AddTo(this);
         Add(_system);
-        _sampling.AddTo(this);
+        this.AddAll(_sampling.All);
         SetAction((parsed, cancellationToken) => RunAsync(parsed, context, cancellationToken));
     }
 

@@ -17,10 +17,8 @@ internal sealed class GatewayCommand : Command
     public GatewayCommand(CommandContext context)
         : base("gateway", "Serve a cluster's models over OpenAI's HTTP interface and gRPC.")
     {
-        _config.AddTo(this);
-        _flags.AddTo(this);
-        _cluster.AddTo(this);
-        _logs.AddTo(this);
+        this.AddAll([.. _config.All, .. _flags.All, .. _cluster.All, .. _logs.All]);
+        this.Needs(_config.Overrides, _config.File);
         SetAction((parsed, cancellationToken) => RunAsync(parsed, context, cancellationToken));
     }
 

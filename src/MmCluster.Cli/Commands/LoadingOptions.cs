@@ -1,19 +1,12 @@
 using System.CommandLine;
 using MmCluster.Engine;
-using MmCluster.Models.Catalog;
-using MmCluster.Tensors;
 
 namespace MmCluster.Cli.Commands;
 
-/// <summary>The options that say where and in which format a model's weights are, the same on every command that loads some.</summary>
+/// <summary>The options that say how a model is loaded and run, the same on every command that generates with one.</summary>
 /// <param name="dtype">The default of <c>--dtype</c>.</param>
 internal sealed class LoadingOptions(string dtype = "bf16")
 {
-    private readonly Option<string> _dtype = DTypeOption.Create(dtype);
-    private readonly Option<string> _format = Format();
-    private readonly Option<int> _threads = ThreadsOption.Create();
-    private readonly Option<string> _device = DeviceOption.Create();
-
     private readonly Option<long?> _kvBytes = NumberOptions.BytesOrNone(
         "--kv-cache-memory-bytes", "Memory of the KV cache; default: what --max-num-seqs longest sequences need, at most 40 % of the machine's, or what a GPU has left.");
 
@@ -31,16 +24,11 @@ internal sealed class LoadingOptions(string dtype = "bf16")
     private readonly Option<int> _ranks = NumberOptions.Positive(
         "--tensor-parallel-size", 1, "Ranks that every layer of the language model is split over: GPUs from --device on, over NCCL; threads on a processor.");
 
-    public void AddTo(Command command)
-    {
-        foreach (Option option in (Option[])[_dtype, _format, _threads, _device, _kvBytes, _kvDType, _gpuShare, _eager, _deterministic, _shards, _ranks])
-        {
-            command.Add(option);
-        }
-    }
+    /// <summary>Those of the weights.</summary>
+    public WeightOptions Weights { get; } = new(dtype);
 
-    /// <summary>What was written for <c>--dtype</c>.</summary>
-    public string DType(ParseResult parsed) => parsed.GetRequiredValue(_dtype);
+    /// <summary>All of them.</summary>
+    public IReadOnlyList<Option> All => [.. Weights.All, _kvBytes, _kvDType, _gpuShare, _eager, _deterministic, _shards, _ranks];
 
     /// <summary>What was written for <c>--kv-cache-dtype</c>.</summary>
     public string KvDType(ParseResult parsed) => parsed.GetRequiredValue(_kvDType);
@@ -51,21 +39,6 @@ internal sealed class LoadingOptions(string dtype = "bf16")
     /// <summary>Tensor-parallel ranks of the language model.</summary>
     public int TensorRanks(ParseResult parsed) => parsed.GetValue(_ranks);
 
-    /// <summary>Sets the size of the compute pool.</summary>
-    public void ApplyThreads(ParseResult parsed) => Device.Cpu.Threads = parsed.GetValue(_threads);
-
-    /// <summary>Where and how weights are loaded; also sets the size of the compute pool.</summary>
-    public LoadOptions Load(ParseResult parsed)
-    {
-        ApplyThreads(parsed);
-        return new LoadOptions
-        {
-            Backbone = DTypeOption.Parse(DType(parsed)),
-            Device = Device.Parse(parsed.GetRequiredValue(_device)),
-            Format = parsed.GetValue(_format) == "dummy" ? LoadFormat.Dummy : LoadFormat.Auto,
-        };
-    }
-
     /// <summary>How the executor uses its device; its sizes are the command's.</summary>
     public ExecutorOptions Executor(ParseResult parsed) => new()
     {
@@ -75,15 +48,4 @@ internal sealed class LoadingOptions(string dtype = "bf16")
         EnforceEager = parsed.GetValue(_eager),
         Deterministic = parsed.GetValue(_deterministic),
     };
-
-    private static Option<string> Format()
-    {
-        var option = new Option<string>("--load-format")
-        {
-            Description = "auto reads the checkpoint; dummy makes weights up from config.json alone, for measuring speed.",
-            DefaultValueFactory = _ => "auto",
-        };
-        option.AcceptOnlyFromAmong("auto", "dummy");
-        return option;
-    }
 }

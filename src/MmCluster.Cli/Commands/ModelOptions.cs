@@ -19,10 +19,17 @@ internal sealed class ModelOptions(string dtype = "bf16")
     };
 
     private readonly LoadingOptions _loading = new(dtype);
-    private readonly Option<int?> _maxLength = NumberOptions.PositiveOrNone("--max-model-len", "Longest sequence; default: the model's.");
-
     private readonly Option<long?> _encoderCache = NumberOptions.BytesOrNone(
         "--encoder-cache-bytes", "Memory for encoded media that no request holds at the moment; default: 268435456.");
+
+    /// <summary>The options, without MODEL.</summary>
+    public IReadOnlyList<Option> All => [.. _loading.All, MaxLengthOption, _encoderCache];
+
+    /// <summary><c>--max-model-len</c>.</summary>
+    public Option<int?> MaxLengthOption { get; } = NumberOptions.PositiveOrNone("--max-model-len", "Longest sequence; default: the model's.");
+
+    /// <summary><c>--threads</c>.</summary>
+    public Option<int> Threads => _loading.Weights.Threads;
 
     /// <summary>Adds MODEL, which may be left out, and the options.</summary>
     public void AddTo(Command command)
@@ -32,18 +39,13 @@ internal sealed class ModelOptions(string dtype = "bf16")
     }
 
     /// <summary>Adds the options alone, for a command that takes MODEL in its own way.</summary>
-    public void AddOptionsTo(Command command)
-    {
-        _loading.AddTo(command);
-        command.Add(_maxLength);
-        command.Add(_encoderCache);
-    }
+    public void AddOptionsTo(Command command) => command.AddAll(All);
 
     /// <summary>What was written for MODEL, or null.</summary>
     public string? Name(ParseResult parsed) => parsed.GetValue(_model);
 
     /// <summary>What was written for <c>--max-model-len</c>, or null.</summary>
-    public int? MaxLength(ParseResult parsed) => parsed.GetValue(_maxLength);
+    public int? MaxLength(ParseResult parsed) => parsed.GetValue(MaxLengthOption);
 
     /// <summary>Whether a word is a model's folder or a card's name.</summary>
     public static bool IsModel(string word, CommandContext context) => Directory.Exists(word)
@@ -57,13 +59,13 @@ internal sealed class ModelOptions(string dtype = "bf16")
     }
 
     /// <summary>Sets how many threads compute.</summary>
-    public void ApplyThreads(ParseResult parsed) => _loading.ApplyThreads(parsed);
+    public void ApplyThreads(ParseResult parsed) => _loading.Weights.ApplyThreads(parsed);
 
     /// <summary>Loads it.</summary>
     public LocalModel Load(ParseResult parsed, LocatedModel model, EngineOptions engine) => LocalModel.Load(model.Folder, new LocalModelOptions
     {
         Card = model.Card,
-        Load = _loading.Load(parsed),
+        Load = _loading.Weights.Load(parsed),
         Engine = engine with { MaxModelLength = MaxLength(parsed) },
         Encoders = parsed.GetValue(_encoderCache) is { } bytes ? new EncoderOptions { CacheBytes = bytes } : new EncoderOptions(),
         Executor = _loading.Executor(parsed),

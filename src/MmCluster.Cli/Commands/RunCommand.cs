@@ -21,6 +21,7 @@ internal sealed class RunCommand : Command
     private readonly Option<string?> _system = new("--system") { Description = "System message." };
     private readonly Option<bool> _raw = new("--raw") { Description = "Continue the prompt as it is, without a chat template." };
     private readonly SamplingOptions _sampling = new();
+    private readonly Option<int?> _logprobs = new("--logprobs") { Description = "Report logprobs of chosen tokens and of this many others; with --json." };
 
     public RunCommand(CommandContext context)
         : base("run", "Ask a model one question, about pictures if you name some.")
@@ -30,7 +31,8 @@ internal sealed class RunCommand : Command
         Add(_images);
         Add(_system);
         Add(_raw);
-        _sampling.AddTo(this);
+        this.AddAll([.. _sampling.All, _logprobs]);
+        this.Needs(_logprobs, GlobalOptions.Json);
         SetAction((parsed, cancellationToken) => RunAsync(parsed, context, cancellationToken));
     }
 
@@ -42,8 +44,8 @@ internal sealed class RunCommand : Command
         LocatedModel located = ModelOptions.Locate(parsed.GetRequiredValue(_modelAndPrompt) is [{ } name, _] ? name : null, context);
         await using LocalModel model = _model.Load(parsed, located, new EngineOptions { MaxNumSeqs = 1 });
         var printer = new AnswerPrinter(json ? null : context.Out);
-        await printer.RunAsync(
-            model.GenerateAsync(new ModelRequest { Input = input, Sampling = _sampling.Read(parsed) }, cancellationToken), cancellationToken);
+        var request = new ModelRequest { Input = input, Sampling = _sampling.Read(parsed) with { Logprobs = parsed.GetValue(_logprobs) } };
+        await printer.RunAsync(model.GenerateAsync(request, cancellationToken), cancellationToken);
         if (json)
         {
             await context.Out.WriteLineAsync(JsonLine.Of(Describe(located.Name, printer)));

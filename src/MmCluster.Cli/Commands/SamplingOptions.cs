@@ -16,16 +16,9 @@ internal sealed class SamplingOptions
     private readonly Option<ulong?> _seed = new("--seed") { Description = "Makes drawing repeatable." };
     private readonly Option<int> _maxTokens = NumberOptions.Positive("--max-tokens", 512, "Longest answer.");
     private readonly Option<string[]> _stop = new("--stop") { Description = "Text that ends the answer; may be repeated." };
-    private readonly Option<int?> _logprobs = new("--logprobs") { Description = "Report logprobs of chosen tokens and of this many others (with --json)." };
 
-    public void AddTo(Command command)
-    {
-        foreach (Option option in (Option[])[
-            _temperature, _topK, _topP, _minP, _repetition, _presence, _frequency, _seed, _maxTokens, _stop, _logprobs])
-        {
-            command.Add(option);
-        }
-    }
+    /// <summary>All of them.</summary>
+    public IReadOnlyList<Option> All => [_temperature, _topK, _topP, _minP, _repetition, _presence, _frequency, _seed, _maxTokens, _stop];
 
     public SamplingParameters Read(ParseResult parsed) => new()
     {
@@ -39,6 +32,5 @@ internal sealed class SamplingOptions
         Seed = parsed.GetValue(_seed) ?? unchecked((ulong)Random.Shared.NextInt64(long.MinValue, long.MaxValue)),
         MaxTokens = parsed.GetValue(_maxTokens),
         Stop = parsed.GetValue(_stop) ?? [],
-        Logprobs = parsed.GetValue(_logprobs),
     };
 }

@@ -24,6 +24,27 @@ internal sealed class ServeCommand : Command
     private const int DefaultMaxSeqs = 256;
     private const int DefaultMaxTokens = 2048;
 
+    // Where a cluster.yaml says what a flag says without one.
+    private static readonly Dictionary<string, string> FileKeys = new()
+    {
+        ["--dtype"] = "models.NAME.dtype",
+        ["--device"] = "models.NAME.components.backbone.device",
+        ["--pipeline-parallel-size"] = "models.NAME.pipeline_parallel_size",
+        ["--tensor-parallel-size"] = "models.NAME.tensor_parallel_size",
+        ["--kv-cache-dtype"] = "models.NAME.limits.kv_cache_dtype",
+        ["--kv-cache-memory-bytes"] = "models.NAME.limits.kv_cache_memory_bytes",
+        ["--gpu-memory-utilization"] = "models.NAME.limits.gpu_memory_utilization",
+        ["--max-model-len"] = "models.NAME.limits.max_model_len",
+        ["--max-num-seqs"] = "models.NAME.limits.max_num_seqs",
+        ["--max-num-batched-tokens"] = "models.NAME.limits.max_num_batched_tokens",
+        ["--max-queue"] = "models.NAME.limits.max_queue",
+        ["--no-enable-prefix-caching"] = "models.NAME.limits.enable_prefix_caching",
+        ["--speculative-tokens"] = "models.NAME.limits.speculative_tokens",
+        ["--request-timeout"] = "gateway.request_timeout",
+        ["--shutdown-timeout"] = "gateway.shutdown_timeout",
+        ["--allowed-media-domains"] = "gateway.allowed_media_domains",
+    };
+
     private readonly ModelOptions _model = new();
     private readonly GatewayFlags _gateway = new();
     private readonly ConfigOptions _config = new();
@@ -56,16 +77,21 @@ internal sealed class ServeCommand : Command
     {
         _policy.AcceptOnlyFromAmong("fcfs", "priority");
         _model.AddTo(this);
-        _gateway.AddTo(this);
-        _config.AddTo(this);
-        _cluster.AddTo(this);
-        _logs.AddTo(this);
-        foreach (Option option in (Option[])[_name, _maxNumSeqs, _maxTokens, _maxQueue, _policy, _noPrefixCache,
-            _speculative, _requestTimeout, _shutdownTimeout, _mediaDomains, _simulate])
-        {
-            Add(option);
-        }
+        Option[] own = [_name, _maxNumSeqs, _maxTokens, _maxQueue, _policy, _noPrefixCache, _speculative, _requestTimeout, _shutdownTimeout, _mediaDomains, _simulate];
+        this.AddAll([.. _gateway.All, .. _config.All, .. _cluster.All, .. _logs.All, .. own]);
         Validators.Add(CheckStepSize);
+        foreach (Option option in (Option[])[_config.Overrides, .. _cluster.All, .. _logs.Log])
+        {
+            this.Needs(option, _config.File);
+        }
+        foreach (Option option in _model.All.Concat(own).Where(option => option != _model.Threads))
+        {
+            this.Excludes(option, _config.File, FileKeys.TryGetValue(option.Name, out string? key) ? $"write {key} into the file, or --set {key}=VALUE" : null);
+        }
+        foreach (Option option in _model.All.Where(option => option != _model.MaxLengthOption))
+        {
+            this.Excludes(option, _simulate);
+        }
         SetAction((parsed, cancellationToken) => RunAsync(parsed, context, cancellationToken));
     }
 

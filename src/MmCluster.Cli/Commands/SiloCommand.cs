@@ -27,12 +27,7 @@ internal sealed class SiloCommand : Command
     public SiloCommand(CommandContext context)
         : base("silo", "Join a cluster as a node that runs stages.")
     {
-        _cluster.AddTo(this);
-        foreach (Option option in (Option[])[_name, _role, _zone, _host, _siloPort, _gatewayPort, _memory, _metricsPort, _threads])
-        {
-            Add(option);
-        }
-        _logs.AddTo(this);
+        this.AddAll([.. _cluster.All, _name, _role, _zone, _host, _siloPort, _gatewayPort, _memory, _metricsPort, _threads, .. _logs.All]);
         SetAction((parsed, cancellationToken) => RunAsync(parsed, context, cancellationToken));
     }
 

@@ -17,7 +17,7 @@ internal static partial class CommandLine
         ParseResult parsed = root.Parse(args);
         // Help and version carry their own action and want no valid command line around them.
         bool asksForHelp = parsed.Tokens.Any(token => token.Value is "--help" or "-h" or "-?" or "/?" or "--version");
-        if (parsed.Errors.Count > 0 && !asksForHelp)
+        if ((UnknownOption(parsed) is not null || parsed.Errors.Count > 0) && !asksForHelp)
         {
             return await FailAsync(parsed, context, new MmException(MmErrorCode.InvalidArgument, Describe(parsed)));
         }
@@ -52,9 +52,17 @@ internal static partial class CommandLine
 
     private static string Describe(ParseResult parsed)
     {
-        string errors = string.Join(" ", parsed.Errors.Select(error => TypeNames().Replace(error.Message, "")));
+        string errors = UnknownOption(parsed) is { } word ? $"Unrecognized option '{word}'."
+            : string.Join(" ", parsed.Errors.Select(error => TypeNames().Replace(error.Message, "")));
         return $"{errors} See '{PathOf(parsed.CommandResult)} --help'.";
     }
+
+    // A word that looks like an option but is none would be taken for a model's name, or for a question; behind -- it may be one.
+    private static string? UnknownOption(ParseResult parsed) => parsed.Tokens.Any(token => token.Type == TokenType.DoubleDash) ? null
+        : parsed.CommandResult.Command.Arguments
+            .SelectMany(argument => parsed.GetResult(argument)?.Tokens ?? [])
+            .Select(token => token.Value)
+            .FirstOrDefault(word => word.StartsWith("--", StringComparison.Ordinal) && !word.Any(char.IsWhiteSpace));
 
     private static string PathOf(CommandResult result) =>
         result.Parent is CommandResult parent ? $"{PathOf(parent)} {result.Command.Name}" : "mm";

@@ -26,10 +26,8 @@ internal sealed class BenchEngineCommand : Command
         : base("engine", "Measure a model with chats and pictures in this process, without a gateway.")
     {
         _model.AddTo(this);
-        foreach (Option option in (Option[])[_numPrompts, _concurrency, _maxTokens, _inputLength, _outputLength, _images, _imageSize, _repeat])
-        {
-            Add(option);
-        }
+        this.AddAll([_numPrompts, _concurrency, _maxTokens, _inputLength, _outputLength, _images, _imageSize, _repeat]);
+        this.Needs(_imageSize, _images);
         SetAction((parsed, cancellationToken) => RunAsync(parsed, context, cancellationToken));
     }
 

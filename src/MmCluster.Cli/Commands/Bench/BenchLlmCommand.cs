@@ -26,11 +26,7 @@ internal sealed class BenchLlmCommand : Command
         : base("llm", "Measure a language model's prompt and decoding speed.")
     {
         Add(_model);
-        _loading.AddTo(this);
-        foreach (Option option in (Option[])[_prompt, _ragged, _cached, _new, _batch, _maxTokens, _repeat])
-        {
-            Add(option);
-        }
+        this.AddAll([.. _loading.All, _prompt, _ragged, _cached, _new, _batch, _maxTokens, _repeat]);
         SetAction((parsed, cancellationToken) => RunAsync(parsed, context, cancellationToken));
     }
 
@@ -39,7 +35,7 @@ internal sealed class BenchLlmCommand : Command
         var locator = new ModelLocator(context.Cards, LocalStore.FromEnvironment(context.Environment));
         LocatedModel model = locator.Locate(parsed.GetRequiredValue(_model));
         LlmBenchmarkOptions options = new(
-            model.Folder, _loading.Load(parsed), _loading.Executor(parsed), parsed.GetValue(_prompt), parsed.GetValue(_new), parsed.GetValue(_batch), parsed.GetValue(_repeat))
+            model.Folder, _loading.Weights.Load(parsed), _loading.Executor(parsed), parsed.GetValue(_prompt), parsed.GetValue(_new), parsed.GetValue(_batch), parsed.GetValue(_repeat))
         {
             MaxBatchedTokens = parsed.GetValue(_maxTokens),
             PipelineShards = _loading.PipelineShards(parsed),
@@ -54,7 +50,7 @@ internal sealed class BenchLlmCommand : Command
         LlmBenchmarkResult result = await LlmBenchmark.RunAsync(options, cancellationToken);
         if (parsed.GetValue(GlobalOptions.Json))
         {
-            await context.Out.WriteLineAsync(JsonLine.Of(Describe(model.Name, _loading.DType(parsed), _loading.KvDType(parsed), options, result)));
+            await context.Out.WriteLineAsync(JsonLine.Of(Describe(model.Name, _loading.Weights.DType(parsed), _loading.KvDType(parsed), options, result)));
             return ExitCodes.Done;
         }
         await context.Out.WriteLineAsync(string.Create(

@@ -39,8 +39,8 @@ internal sealed class BenchServeCommand : Command
     private readonly Option<int> _inputLength = NumberOptions.Positive("--random-input-len", 1024, "Tokens a prompt (words with --images).");
     private readonly Option<int> _outputLength = NumberOptions.Positive("--random-output-len", 128, "Tokens an answer.");
     private readonly Option<double> _rangeRatio = NumberOptions.Share("--random-range-ratio", "Lengths vary by this share, in [0, 1).");
-    private readonly Option<int> _prefixLength = NumberOptions.Count("--random-prefix-len", "Tokens that all prompts begin with.");
-    private readonly Option<int?> _vocabularySize = new("--vocab-size") { Description = "Ids are drawn from 259 up to below this." };
+    private readonly Option<int> _prefixLength = NumberOptions.Count("--random-prefix-len", "Tokens that all prompts begin with; not with --images.");
+    private readonly Option<int?> _vocabularySize = new("--vocab-size") { Description = "Ids are drawn from 259 up to below this; not with --images." };
     private readonly Option<int> _images = NumberOptions.Count("--images", "Pictures a request; uses the chat route.");
     private readonly Option<int> _imageSize = NumberOptions.Positive("--image-size", 336, "Width and height of the pictures.");
     private readonly Option<bool> _ignoreEos = new("--ignore-eos") { Description = "Generate to the full output length." };
@@ -55,11 +55,12 @@ internal sealed class BenchServeCommand : Command
     public BenchServeCommand(CommandContext context)
         : base("serve", "Load an OpenAI-compatible endpoint and measure it.")
     {
-        foreach (Option option in (Option[])[_baseUrl, _model, _apiKey, _numPrompts, _requestRate, _burstiness, _maxConcurrency,
-            _inputLength, _outputLength, _rangeRatio, _prefixLength, _vocabularySize, _images, _imageSize, _ignoreEos, _seed, _warmups, _goodput])
-        {
-            Add(option);
-        }
+        this.AddAll([_baseUrl, _model, _apiKey, _numPrompts, _requestRate, _burstiness, _maxConcurrency,
+            _inputLength, _outputLength, _rangeRatio, _prefixLength, _vocabularySize, _images, _imageSize, _ignoreEos, _seed, _warmups, _goodput]);
+        this.Needs(_imageSize, _images);
+        this.Needs(_burstiness, _requestRate);
+        this.Excludes(_prefixLength, _images);
+        this.Excludes(_vocabularySize, _images);
         SetAction((parsed, cancellationToken) => RunAsync(parsed, context, cancellationToken));
     }
 
