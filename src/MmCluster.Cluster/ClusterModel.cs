@@ -16,6 +16,9 @@ public sealed class ClusterModel
     /// <summary>The revision that takes requests; empty while none is loaded.</summary>
     public required string Revision { get; init; }
 
+    /// <summary>The revisions that a request may name: the current one first, and during a rollout the next once it can serve.</summary>
+    public IReadOnlyList<string> Revisions { get; init; } = [];
+
     /// <summary>When it was deployed.</summary>
     public required DateTimeOffset Created { get; init; }
 

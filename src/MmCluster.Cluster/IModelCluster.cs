@@ -25,14 +25,18 @@ public interface IModelCluster
     /// Only one enumeration a call.
     /// </summary>
     /// <exception cref="MmException">
-    /// Refused before the first entry: NotFound (no such model), InvalidArgument, AlreadyExists (the id is in flight), Unavailable (a stage's queue is
+    /// Refused before the first entry: NotFound (no such model or revision), InvalidArgument, AlreadyExists (the id is in flight), Unavailable (a stage's queue is
     /// full, or no replica is ready; try again). Later failures are entries of finish Error.
     /// </exception>
     IAsyncEnumerable<SequenceOutput> GenerateAsync(string model, ModelRequest request, CancellationToken cancellationToken);
 
     /// <summary>Runs one media item through the model's encoder and projectors: [positions, width] in F32. Dispose it when done.</summary>
+    /// <param name="model">The model's name.</param>
+    /// <param name="revision">Which of its running revisions; empty is the current one.</param>
+    /// <param name="media">The item.</param>
+    /// <param name="cancellationToken">Gives up.</param>
     /// <exception cref="MmException">NotFound, InvalidArgument (the model does not take such media, or they are broken), Unavailable.</exception>
-    Task<PulledTensor> EncodeAsync(string model, MediaItem media, CancellationToken cancellationToken);
+    Task<PulledTensor> EncodeAsync(string model, string revision, MediaItem media, CancellationToken cancellationToken);
 
     /// <summary>
     /// Makes this what the cluster should run under the deployment's name. A changed one is rolled out: its replicas are loaded beside the old ones,

@@ -48,7 +48,7 @@ internal sealed class ModelCluster : IModelCluster, IAsyncDisposable
 
     public async IAsyncEnumerable<SequenceOutput> GenerateAsync(string model, ModelRequest request, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        (RoutedModel routed, RoutedRevision revision) = Find(model);
+        (RoutedModel routed, RoutedRevision revision) = Find(model, request.Revision);
         if (!_ids.TryAdd(request.Id, true))
         {
             throw new MmException(MmErrorCode.AlreadyExists, $"a request with id '{request.Id}' is in flight");
@@ -72,12 +72,12 @@ internal sealed class ModelCluster : IModelCluster, IAsyncDisposable
         }
     }
 
-    public async Task<PulledTensor> EncodeAsync(string model, MediaItem media, CancellationToken cancellationToken)
+    public async Task<PulledTensor> EncodeAsync(string model, string revision, MediaItem media, CancellationToken cancellationToken)
     {
-        (RoutedModel routed, RoutedRevision revision) = Find(model);
-        PreparedMedia prepared = revision.Front.Prepare(media, revision.Routes);
+        (RoutedModel routed, RoutedRevision asked) = Find(model, revision);
+        PreparedMedia prepared = asked.Front.Prepare(media, asked.Routes);
         string lease = $"{_context.Gateway}/encode-{_context.NextHandle()}";
-        var call = new MediaCall(routed, revision.Routes.Revision, prepared, 0, lease, prepared.Publish(_link, lease));
+        var call = new MediaCall(routed, asked.Routes.Revision, prepared, 0, lease, prepared.Publish(_link, lease));
         try
         {
             await call.AdmitAsync(cancellationToken);
@@ -158,14 +158,15 @@ internal sealed class ModelCluster : IModelCluster, IAsyncDisposable
         _stop.Dispose();
     }
 
-    private (RoutedModel Model, RoutedRevision Revision) Find(string model)
+    private (RoutedModel Model, RoutedRevision Revision) Find(string model, string revision)
     {
         if (!_routed.TryGetValue(model, out RoutedModel? routed))
         {
             throw new MmException(MmErrorCode.NotFound, $"the model '{model}' is not deployed; deployed are: {string.Join(", ", Models.Select(known => known.Name))}") { Param = "model" };
         }
-        return routed.Current is { } revision
-            ? (routed, revision)
+        return routed.Find(revision) is { } found ? (routed, found)
+            : routed.Current is not null
+            ? throw new MmException(MmErrorCode.NotFound, $"the model '{model}' does not run in revision '{revision}'; it runs in: {string.Join(", ", routed.Snapshot?.Revisions ?? [])}") { Param = "revision" }
             : throw new MmException(MmErrorCode.Unavailable, $"the model '{model}' is not ready{(routed.Snapshot?.Problem is { } problem ? $": {problem}" : "; it is being loaded")}")
             {
                 RetryAfter = TimeSpan.FromSeconds(1),

@@ -13,6 +13,24 @@ internal static class ClusterFileReader
     private const int MaxKeys = 4096;
     private const double SecondsOfADay = 86_400;
 
+    private static readonly Dictionary<string, DType> WeightFormats = new()
+    {
+        ["f32"] = DType.F32,
+        ["bf16"] = DType.BF16,
+        ["q8_0"] = DType.Q8_0,
+        ["q4_0"] = DType.Q4_0,
+        ["f16"] = DType.F16,
+        ["fp8"] = DType.F8E4M3,
+    };
+
+    private static readonly Dictionary<string, DType> KvFormats = new()
+    {
+        ["f32"] = DType.F32,
+        ["f16"] = DType.F16,
+        ["bf16"] = DType.BF16,
+        ["q8_0"] = DType.Q8_0,
+    };
+
     public static ClusterFile Read(YamlMap root)
     {
         if (root.Text("schema") != Schema)
@@ -67,8 +85,9 @@ internal static class ClusterFileReader
             Source = node.TryText("source"),
             Simulation = node.TrySection("simulation") is { } profile ? ReadProfile(profile) : null,
             Revision = node.TextOr("", "revision"),
-            Dtype = ReadDtype(node) ?? defaults.Dtype,
+            Dtype = ReadDtype(node, "dtype", WeightFormats) ?? defaults.Dtype,
             PipelineParallelSize = node.TryInt("pipeline_parallel_size", 1, 64) ?? defaults.PipelineParallelSize,
+            TensorParallelSize = node.TryInt("tensor_parallel_size", 1, 64),
             Fused = node.TryBool("fused"),
             Limits = node.TrySection("limits") is { } limits ? ReadLimits(limits) : defaults.Limits,
             Components = node.TrySection("components") is { } components
@@ -87,15 +106,10 @@ internal static class ClusterFileReader
         return deployment;
     }
 
-    private static DType? ReadDtype(YamlMap node) => node.TryText("dtype") switch
-    {
-        null => null,
-        "f32" => DType.F32,
-        "bf16" => DType.BF16,
-        "q8_0" => DType.Q8_0,
-        "q4_0" => DType.Q4_0,
-        var other => throw node.Bad("dtype", $"'{other}' is not known; known: f32, bf16, q8_0, q4_0"),
-    };
+    private static DType? ReadDtype(YamlMap node, string key, Dictionary<string, DType> known) =>
+        node.TryText(key) is not { } text ? null
+        : known.TryGetValue(text, out DType dtype) ? dtype
+        : throw node.Bad(key, $"'{text}' is not known; known: {string.Join(", ", known.Keys)}");
 
     private static EngineLimits ReadLimits(YamlMap node)
     {
@@ -107,6 +121,7 @@ internal static class ClusterFileReader
             MaxModelLength = node.TryInt("max_model_len", 2, int.MaxValue),
             MaxQueue = node.TryInt("max_queue", 1, int.MaxValue) ?? defaults.MaxQueue,
             KvCacheMemoryBytes = node.TryBytes("kv_cache_memory_bytes"),
+            KvCacheDtype = ReadDtype(node, "kv_cache_dtype", KvFormats),
             EnablePrefixCaching = node.BoolOr(defaults.EnablePrefixCaching, "enable_prefix_caching"),
             SharePrefixesAcrossTenants = node.BoolOr(defaults.SharePrefixesAcrossTenants, "share_prefixes_across_tenants"),
             SpeculativeTokens = node.TryInt("speculative_tokens", 0, 64) ?? defaults.SpeculativeTokens,

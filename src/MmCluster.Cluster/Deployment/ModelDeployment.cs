@@ -28,7 +28,7 @@ public sealed record ModelDeployment
     [Id(3)]
     public string Revision { get; init; } = "";
 
-    /// <summary>Format of the backbone's matrices: F32, BF16, Q8_0 or Q4_0.</summary>
+    /// <summary>Format of the backbone's matrices: F32, BF16, Q8_0 or Q4_0; on a GPU also F16 and F8E4M3.</summary>
     [Id(4)]
     public DType Dtype { get; init; } = DType.BF16;
 
@@ -49,6 +49,16 @@ public sealed record ModelDeployment
     /// <summary>Replicas and devices by component: a name in the model's card, or <see cref="BackboneComponent"/>. What is not named has one replica anywhere.</summary>
     [Id(8)]
     public IReadOnlyDictionary<string, ComponentDeployment> Components { get; init; } = new Dictionary<string, ComponentDeployment>();
+
+    /// <summary>
+    /// Ranks that every layer of the backbone is split over, in one process: GPUs in a row from its device on, over NCCL, or threads on the processor. Null is 1; not
+    /// beside a pipeline.
+    /// </summary>
+    [Id(9)]
+    public int? TensorParallelSize { get; init; }
+
+    /// <summary><see cref="TensorParallelSize"/>, or 1.</summary>
+    public int TensorRanks => TensorParallelSize ?? 1;
 
     /// <summary>What is said of a component, or the default.</summary>
     public ComponentDeployment Component(string name) => Components.GetValueOrDefault(name) ?? new ComponentDeployment();

@@ -14,6 +14,10 @@ internal interface INodeGrain : IGrainWithStringKey
     [Alias("Reserve")]
     Task<bool> ReserveAsync(string stage, string device, long bytes);
 
+    /// <summary>Promises so much memory of each of <paramref name="devices"/> GPUs in a row, all of them or none.</summary>
+    [Alias("ReserveSpan")]
+    Task<bool> ReserveSpanAsync(string stage, string device, long bytes, int devices);
+
     /// <summary>Takes a promise back.</summary>
     [Alias("Release")]
     Task ReleaseAsync(string stage);

@@ -204,20 +204,11 @@ internal sealed partial class ModelGrain(
     // Routes have a new version only when something in them is new, so that gateways sleep while nothing happens.
     private ModelRoutes Publish(ModelPlan? plan)
     {
-        ModelDeployment? serving = State.Deployment is { } wanted && ModelSource.RevisionOf(wanted) == plan?.ServingRevision ? wanted : State.Serving;
-        ModelRoutes routes = new()
+        ModelRoutes routes = RoutesOf(plan?.Serving) with
         {
-            Version = _firstVersion + _changes,
-            Model = Name,
-            Revision = plan?.ServingRevision ?? "",
-            Deployment = plan?.ServingRevision is null ? null : serving,
-            Created = State.Created,
-            Facts = plan?.Facts,
-            Backbones = plan?.Backbones ?? [],
-            Encoders = plan?.Encoders ?? [],
-            Generators = plan?.Generators ?? [],
             Problem = _problem,
             Removed = State.Deployment is null,
+            Others = plan?.Coming is { } coming ? [RoutesOf(coming)] : [],
         };
         if (_routes is null || !routes.HasSameRoutes(_routes))
         {
@@ -227,6 +218,19 @@ internal sealed partial class ModelGrain(
         }
         return _routes;
     }
+
+    private ModelRoutes RoutesOf(RevisionPlan? plan) => new()
+    {
+        Version = _firstVersion + _changes,
+        Model = Name,
+        Revision = plan?.Revision ?? "",
+        Deployment = plan is null ? null : State.Deployment is { } wanted && ModelSource.RevisionOf(wanted) == plan.Revision ? wanted : State.Serving,
+        Created = State.Created,
+        Facts = plan?.Facts,
+        Backbones = plan?.Backbones ?? [],
+        Encoders = plan?.Encoders ?? [],
+        Generators = plan?.Generators ?? [],
+    };
 
     private void LookSoon()
     {

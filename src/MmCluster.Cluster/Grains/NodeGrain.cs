@@ -27,7 +27,10 @@ internal sealed class NodeGrain(StageHost host, NodeLedger ledger, TensorLinkEnd
         },
         host.Views));
 
-    public Task<bool> ReserveAsync(string stage, string device, long bytes) => Task.FromResult(!host.Draining && ledger.TryReserve(stage, device, bytes));
+    public Task<bool> ReserveAsync(string stage, string device, long bytes) => ReserveSpanAsync(stage, device, bytes, devices: 1);
+
+    public Task<bool> ReserveSpanAsync(string stage, string device, long bytes, int devices) =>
+        Task.FromResult(!host.Draining && ledger.TryReserve(stage, device, bytes, devices));
 
     public Task ReleaseAsync(string stage)
     {

@@ -17,6 +17,9 @@ internal sealed class HostedStage(StageSpec spec, string node) : IAsyncDisposabl
 
     public StageSpec Spec => spec;
 
+    /// <summary>The devices that it is on.</summary>
+    public IReadOnlyList<string> Devices { get; } = DeviceSpan.Names(spec.Device, spec.DeviceCount);
+
     /// <summary>Stops what it waits for while it loads.</summary>
     public CancellationToken Unloading => _unloading.Token;
 
@@ -94,7 +97,7 @@ internal sealed class HostedStage(StageSpec spec, string node) : IAsyncDisposabl
                 Replica = spec.Replica,
                 Shard = spec.Shard,
                 Node = node,
-                Device = spec.Device,
+                Device = string.Join(',', Devices),
                 State = Failure is not null ? StageState.Failed : _draining ? StageState.Draining : StageState.Loading,
                 Problem = Failure?.Message ?? _attached.Values.FirstOrDefault(problem => problem is not null)?.Message,
             },

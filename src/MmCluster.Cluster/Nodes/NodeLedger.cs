@@ -42,34 +42,40 @@ internal sealed class NodeLedger(IReadOnlyList<NodeDevice> devices, TimeProvider
     /// Promises memory to a stage, or says that there is not enough. A second promise to one stage replaces the first. "cuda" is any GPU: replicas of one component and
     /// shards of one backbone on different ones where there are some, then the one with most room.
     /// </summary>
-    public bool TryReserve(string stage, string device, long bytes)
+    /// <param name="stage">The stage's key.</param>
+    /// <param name="device">cpu, cuda or cuda:N.</param>
+    /// <param name="bytes">What it needs of each device.</param>
+    /// <param name="count">GPUs in a row that it needs, all of them or none.</param>
+    public bool TryReserve(string stage, string device, long bytes, int count = 1)
     {
         Dictionary<string, long?> free = devices.ToDictionary(known => known.Name, known => known.FreeBytes);
         lock (_gate)
         {
             DropExpired();
-            NodeDevice? chosen = devices
-                .Where(known => known.Name == device || known.Name.StartsWith(device + ':', StringComparison.Ordinal))
-                .Where(known => Room(known, free[known.Name], except: stage) >= bytes)
-                .OrderBy(known => _entries.Count(entry => entry.Value.Device == known.Name && AreTwins(entry.Key, stage)))
-                .ThenByDescending(known => Room(known, free[known.Name], except: stage))
+            IReadOnlyList<string>? chosen = DeviceSpan.Starts(free.Keys, device, count)
+                .Select(first => DeviceSpan.Names(first, count))
+                .Select(span => (Span: span, Room: span.Min(name => Room(Known(name), free[name], except: stage))))
+                .Where(fit => fit.Room >= bytes)
+                .OrderBy(fit => _entries.Count(entry => entry.Value.Devices.Intersect(fit.Span).Any() && AreTwins(entry.Key, stage)))
+                .ThenByDescending(fit => fit.Room)
+                .Select(fit => fit.Span)
                 .FirstOrDefault();
             if (chosen is null)
             {
                 return false;
             }
-            _entries[stage] = new Entry(chosen.Name, bytes, time.GetUtcNow() + PromiseTime);
+            _entries[stage] = new Entry(chosen, bytes, time.GetUtcNow() + PromiseTime);
             return true;
         }
     }
 
-    /// <summary>The device promised to a stage, or null where there is no promise, or it is void.</summary>
+    /// <summary>The device promised to a stage, of several the first, or null where there is no promise, or it is void.</summary>
     public string? Find(string stage)
     {
         lock (_gate)
         {
             DropExpired();
-            return _entries.GetValueOrDefault(stage)?.Device;
+            return _entries.GetValueOrDefault(stage)?.Devices[0];
         }
     }
 
@@ -88,25 +94,25 @@ internal sealed class NodeLedger(IReadOnlyList<NodeDevice> devices, TimeProvider
         }
     }
 
-    /// <summary>Bytes that a stage may take in all: what its device has and others were not promised.</summary>
+    /// <summary>Bytes that a stage may take of each of its devices in all: what that has and others were not promised.</summary>
     public long RoomOf(string stage)
     {
         lock (_gate)
         {
             DropExpired();
             return _entries.TryGetValue(stage, out Entry? entry)
-                ? Capacity(devices.Single(device => device.Name == entry.Device)) - Reserved(entry.Device, except: stage)
+                ? entry.Devices.Min(name => Capacity(Known(name)) - Reserved(name, except: stage))
                 : 0;
         }
     }
 
-    /// <summary>The stage took <paramref name="bytes"/>: more than was promised only where there is room.</summary>
+    /// <summary>The stage took <paramref name="bytes"/> of each of its devices: more than was promised only where there is room.</summary>
     public bool TryCorrect(string stage, long bytes)
     {
         lock (_gate)
         {
             if (!_entries.TryGetValue(stage, out Entry? entry)
-                || Reserved(entry.Device) - entry.Bytes + bytes > Capacity(devices.Single(device => device.Name == entry.Device)))
+                || entry.Devices.Any(name => Reserved(name, except: stage) + bytes > Capacity(Known(name))))
             {
                 return false;
             }
@@ -133,6 +139,8 @@ internal sealed class NodeLedger(IReadOnlyList<NodeDevice> devices, TimeProvider
         }
     }
 
+    private NodeDevice Known(string name) => devices.Single(device => device.Name == name);
+
     private long Capacity(NodeDevice device) => _lost.Contains(device.Name) ? 0 : device.CapacityBytes;
 
     // What is promised, and of the GPU itself what others have left: several processes may share one, and none sees the others' ledgers.
@@ -140,12 +148,12 @@ internal sealed class NodeLedger(IReadOnlyList<NodeDevice> devices, TimeProvider
     {
         long room = Capacity(device) - Reserved(device.Name, except);
         return free is { } bytes
-            ? Math.Min(room, bytes - _entries.Where(entry => entry.Value.Device == device.Name && entry.Key != except && !entry.Value.IsTaken).Sum(entry => entry.Value.Bytes))
+            ? Math.Min(room, bytes - _entries.Where(entry => entry.Value.Devices.Contains(device.Name) && entry.Key != except && !entry.Value.IsTaken).Sum(entry => entry.Value.Bytes))
             : room;
     }
 
     private long Reserved(string device, string? except = null) =>
-        _entries.Where(entry => entry.Value.Device == device && entry.Key != except).Sum(entry => entry.Value.Bytes);
+        _entries.Where(entry => entry.Value.Devices.Contains(device) && entry.Key != except).Sum(entry => entry.Value.Bytes);
 
     // DIGEST/0 and DIGEST/1, MODEL@REVISION/0/1 and its first shard MODEL@REVISION/0.
     private static bool AreTwins(string one, string other) => one != other
@@ -162,9 +170,9 @@ internal sealed class NodeLedger(IReadOnlyList<NodeDevice> devices, TimeProvider
         }
     }
 
-    private sealed record Entry(string Device, long Bytes, DateTimeOffset? Expires)
+    private sealed record Entry(IReadOnlyList<string> Devices, long Bytes, DateTimeOffset? Expires)
     {
-        /// <summary>Whether it is out of the device's free memory already.</summary>
+        /// <summary>Whether it is out of the devices' free memory already.</summary>
         public bool IsTaken { get; init; }
     }
 }

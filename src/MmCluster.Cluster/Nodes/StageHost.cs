@@ -94,18 +94,18 @@ internal sealed class StageHost(NodeLedger ledger, StageLoader loader, string no
     {
         ledger.Lose(device);
         MmException error = new(MmErrorCode.Unavailable, $"{device} is lost to its process, which has to be restarted: {reason}");
-        foreach (HostedStage stage in _stages.Values.Where(stage => stage.Spec.Device == device))
+        foreach (HostedStage stage in _stages.Values.Where(stage => stage.Devices.Contains(device)))
         {
             stage.Break(error);
         }
         _lost.TrySetResult(error);
     }
 
-    private void Watch(Device device)
+    private void Watch(IReadOnlyList<string> gpus)
     {
-        if (!device.IsCpu && _watched.TryAdd(device.ToString(), true))
+        foreach (string gpu in gpus.Where(gpu => _watched.TryAdd(gpu, true)))
         {
-            _ = LoseWhenLostAsync(device);
+            _ = LoseWhenLostAsync(Device.Parse(gpu));
         }
     }
 
@@ -124,7 +124,10 @@ internal sealed class StageHost(NodeLedger ledger, StageLoader loader, string no
                 throw new MmException(MmErrorCode.Unavailable, $"{hosted.Spec.Key} takes {stage.Bytes} bytes, more than is free: set kv_cache_memory_bytes, or on a GPU lower gpu_memory_utilization");
             }
             hosted.Loaded(stage);
-            Watch(stage.Device);
+            if (!stage.Device.IsCpu)
+            {
+                Watch(hosted.Devices);
+            }
         }
         catch (Exception error)
         {

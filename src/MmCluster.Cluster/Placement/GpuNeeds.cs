@@ -1,4 +1,5 @@
 using MmCluster.Cluster.Deployment;
+using MmCluster.Cluster.Nodes;
 using MmCluster.Cluster.Wire;
 
 namespace MmCluster.Cluster.Placement;
@@ -14,6 +15,10 @@ internal static class GpuNeeds
     /// <param name="weights">Weights, and a KV cache of a given size.</param>
     public static long Of(string device, long weights) => IsGpu(device) ? weights + StageBytes : weights;
 
+    /// <summary>Devices that a part of the backbone is on: a GPU for each rank, while ranks on a processor share it.</summary>
+    public static int DevicesOf(ModelDeployment deployment) =>
+        IsGpu(deployment.Component(ModelDeployment.BackboneComponent).Device) ? deployment.TensorRanks : 1;
+
     /// <summary>
     /// Bytes that a backbone on a GPU must leave to encoders and generators of its model that are not there yet: its KV cache takes all there is, and it may be loaded
     /// before they are placed.
@@ -25,6 +30,7 @@ internal static class GpuNeeds
         {
             return 0;
         }
+        IReadOnlyList<string> span = backbone == "cuda" ? [] : DeviceSpan.Names(backbone, DevicesOf(desire.Deployment));
         return desire.Stages!.Encoders.Sum(encoder => Missing(encoder.Component, encoder.Digest, encoder.Bytes))
             + desire.Stages.Generators.Sum(generator => Missing(generator.Component, generator.Digest, generator.Bytes));
 
@@ -32,7 +38,7 @@ internal static class GpuNeeds
         {
             string device = desire.Deployment.Component(component).Device;
             int there = stages.Count(stage => stage.Digest == digest && stage.Status.Component == component);
-            return device == backbone || (IsGpu(device) && (device == "cuda" || backbone == "cuda"))
+            return IsGpu(device) && (device == "cuda" || backbone == "cuda" || span.Contains(device))
                 ? Math.Max(desire.Replicas(component) - there, 0) * Of(device, bytes)
                 : 0;
         }

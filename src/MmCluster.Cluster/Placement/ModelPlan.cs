@@ -46,21 +46,22 @@ internal abstract record StageAction
     public sealed record Unload(StageKind Kind, string Key, bool IsFailed) : StageAction;
 }
 
+/// <summary>Where requests of one revision may go.</summary>
+internal sealed record RevisionPlan(string Revision, BackboneFacts? Facts, BackboneRoute[] Backbones, EncoderRoute[] Encoders, GeneratorRoute[] Generators);
+
 /// <summary>What to do for a model, and what of it can be used meanwhile.</summary>
 internal sealed record ModelPlan
 {
     public required IReadOnlyList<StageAction> Actions { get; init; }
 
     /// <summary>The revision that takes requests from now on, or null.</summary>
-    public string? ServingRevision { get; init; }
+    public RevisionPlan? Serving { get; init; }
 
-    public BackboneFacts? Facts { get; init; }
+    /// <summary>The wanted revision while another serves, once it can do all: for requests that name it.</summary>
+    public RevisionPlan? Coming { get; init; }
 
-    public BackboneRoute[] Backbones { get; init; } = [];
-
-    public EncoderRoute[] Encoders { get; init; } = [];
-
-    public GeneratorRoute[] Generators { get; init; } = [];
+    /// <summary>The name of <see cref="Serving"/>.</summary>
+    public string? ServingRevision => Serving?.Revision;
 
     public IReadOnlyList<ComponentStatus> Components { get; init; } = [];
 

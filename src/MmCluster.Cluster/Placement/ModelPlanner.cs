@@ -37,41 +37,29 @@ internal sealed class ModelPlanner
     private ModelPlan Plan()
     {
         string? serving = _desire.ServingRevision;
-        if (_desire.Deployment is { } deployment)
+        if (_desire.Deployment is not null)
         {
-            PlanBackbones(deployment);
+            PlanBackbones();
             foreach (EncoderPlan encoder in _desire.Stages!.Encoders)
             {
-                PlanEncoders(deployment, encoder);
+                PlanEncoders(encoder);
             }
             foreach (GeneratorPlan generator in _desire.Stages!.Generators)
             {
-                PlanGenerators(deployment, generator);
+                PlanGenerators(generator);
             }
-            serving = IsReady() ? _desire.Revision : serving;
+            serving = CanServe() ? _desire.Revision : serving;
         }
         else
         {
             serving = null;
         }
         EndOthers(serving);
-        StageView[] backbones = [.. Backbones(serving).Where(stage => stage.Status.State == StageState.Ready)];
         return new ModelPlan
         {
             Actions = _actions,
-            ServingRevision = serving,
-            Facts = backbones.Select(stage => stage.Facts).FirstOrDefault(),
-            Backbones = [.. backbones.Select(stage => new BackboneRoute(stage.Status.Key, stage.Status.Node))],
-            Encoders = [.. _stages.Where(stage => stage is { Kind: StageKind.Encoder, Status.State: StageState.Ready })
-                .SelectMany(stage => stage.Uses.Where(use => use.Ready && use.Model == _model && use.Revision == serving)
-                    .Select(use => new EncoderRoute(stage.Status.Key, stage.Status.Node, use.Component, Modality.Image, stage.Digest, use.Positions)
-                    {
-                        Width = use.Width,
-                        InputHeight = use.InputHeight,
-                        InputWidth = use.InputWidth,
-                    }))],
-            Generators = [.. Generators(serving).Where(stage => stage.Status.State == StageState.Ready)
-                .Select(stage => new GeneratorRoute(stage.Status.Key, stage.Status.Node, stage.Status.Component))],
+            Serving = serving is null ? null : Routes(serving),
+            Coming = _desire.Deployment is not null && serving != _desire.Revision && _components.All(component => component.Ready > 0) ? Routes(_desire.Revision) : null,
             Components = _components,
             Loads = _loads,
             IsGone = !_stages.Any(stage => stage.Status.Models.Contains(_model)),
@@ -79,35 +67,68 @@ internal sealed class ModelPlanner
         };
     }
 
+    private RevisionPlan Routes(string revision)
+    {
+        StageView[] backbones = [.. Backbones(revision).Where(IsReady)];
+        return new RevisionPlan(
+            revision,
+            backbones.Select(stage => stage.Facts).FirstOrDefault(),
+            [.. backbones.Select(stage => new BackboneRoute(stage.Status.Key, stage.Status.Node))],
+            [.. _stages.Where(stage => stage.Kind == StageKind.Encoder && IsReady(stage))
+                .SelectMany(stage => stage.Uses.Where(use => use.Ready && use.Model == _model && use.Revision == revision)
+                    .Select(use => new EncoderRoute(stage.Status.Key, stage.Status.Node, use.Component, Modality.Image, stage.Digest, use.Positions)
+                    {
+                        Width = use.Width,
+                        InputHeight = use.InputHeight,
+                        InputWidth = use.InputWidth,
+                    }))],
+            [.. Generators(revision).Where(IsReady).Select(stage => new GeneratorRoute(stage.Status.Key, stage.Status.Node, stage.Status.Component))]);
+    }
+
     private IEnumerable<StageView> Backbones(string? revision) => _stages.Where(stage =>
         stage.Kind == StageKind.Backbone && stage.Status.Models.Contains(_model) && stage.Status.Revision == revision);
 
-    private void PlanBackbones(ModelDeployment deployment)
+    private void PlanBackbones()
     {
         StageView[] own = [.. Backbones(_desire.Revision)];
-        Level(own, ModelDeployment.BackboneComponent, stage => stage.Status.State == StageState.Ready, replica => new StageSpec
-        {
-            Key = $"{_model}@{_desire.Revision}/{replica}",
-            Kind = StageKind.Backbone,
-            Deployment = deployment,
-            Revision = _desire.Revision,
-            Component = ModelDeployment.BackboneComponent,
-            Replica = replica,
-            Device = deployment.Component(ModelDeployment.BackboneComponent).Device,
-            Bytes = ShardBytes(deployment),
-            KeptBytes = GpuNeeds.KeptFor(_desire, _stages),
-        });
+        Level(own, ModelDeployment.BackboneComponent, IsReady, replica => Layers(StageKind.Backbone, $"{_model}@{_desire.Revision}/{replica}", replica));
         foreach (StageView backbone in own.Where(stage => stage.Status.State != StageState.Failed))
         {
-            PlanShards(deployment, backbone);
+            PlanShards(backbone);
         }
     }
 
-    private long ShardBytes(ModelDeployment deployment) => GpuNeeds.Of(
-        deployment.Component(ModelDeployment.BackboneComponent).Device, (_desire.Stages!.BackboneBytes + _desire.Stages.KvBytes) / _desire.Stages.Shards);
+    // A stage of the wanted revision as its component is deployed.
+    private StageSpec Spec(StageKind kind, string key, string component, int replica, long bytes)
+    {
+        string device = _desire.Deployment!.Component(component).Device;
+        return new StageSpec
+        {
+            Key = key,
+            Kind = kind,
+            Deployment = _desire.Deployment,
+            Revision = _desire.Revision,
+            Component = component,
+            Replica = replica,
+            Device = device,
+            Bytes = GpuNeeds.Of(device, bytes),
+        };
+    }
+
+    // The backbone, or one of the parts that its layers and their ranks make.
+    private StageSpec Layers(StageKind kind, string key, int replica)
+    {
+        int devices = GpuNeeds.DevicesOf(_desire.Deployment!);
+        long bytes = (_desire.Stages!.BackboneBytes + _desire.Stages.KvBytes) / _desire.Stages.Shards / devices;
+        return Spec(kind, key, ModelDeployment.BackboneComponent, replica, bytes) with
+        {
+            FurtherDevices = devices - 1,
+            KeptBytes = GpuNeeds.KeptFor(_desire, _stages),
+        };
+    }
 
     // Shards come and go with the first one; those of a replica that broke are of no more use.
-    private void PlanShards(ModelDeployment deployment, StageView backbone)
+    private void PlanShards(StageView backbone)
     {
         StageView[] shards = [.. ShardsOf(backbone)];
         for (int shard = 1; shard < _desire.Stages!.Shards; shard++)
@@ -121,19 +142,7 @@ internal sealed class ModelPlanner
             }
             else if (present is null && backbone.Status.State == StageState.Loading)
             {
-                Place(new StageSpec
-                {
-                    Key = key,
-                    Kind = StageKind.Shard,
-                    Deployment = deployment,
-                    Revision = _desire.Revision,
-                    Component = ModelDeployment.BackboneComponent,
-                    Replica = backbone.Status.Replica,
-                    Shard = shard,
-                    Device = deployment.Component(ModelDeployment.BackboneComponent).Device,
-                    Bytes = ShardBytes(deployment),
-                    KeptBytes = GpuNeeds.KeptFor(_desire, _stages),
-                });
+                Place(Layers(StageKind.Shard, key, backbone.Status.Replica) with { Shard = shard });
             }
         }
     }
@@ -145,43 +154,24 @@ internal sealed class ModelPlanner
     private bool IsLeaving(StageView stage) => _drainedNodes.Contains(stage.Status.Node)
         || (stage.Kind == StageKind.Backbone && ShardsOf(stage).Any(shard => _drainedNodes.Contains(shard.Status.Node)));
 
-    private void PlanEncoders(ModelDeployment deployment, EncoderPlan encoder)
+    private void PlanEncoders(EncoderPlan encoder)
     {
         StageView[] all = [.. _stages.Where(stage => stage.Kind == StageKind.Encoder && stage.Digest == encoder.Digest)];
-        StageSpec Spec(int replica) => new()
-        {
-            Key = $"{encoder.Digest}/{replica}",
-            Kind = StageKind.Encoder,
-            Deployment = deployment,
-            Revision = _desire.Revision,
-            Component = encoder.Component,
-            Replica = replica,
-            Device = deployment.Component(encoder.Component).Device,
-            Bytes = GpuNeeds.Of(deployment.Component(encoder.Component).Device, encoder.Bytes),
-            Digest = encoder.Digest,
-        };
-        Level(all, encoder.Component, stage => stage.Status.State == StageState.Ready && IsUsed(stage), Spec);
+        StageSpec Encoder(int replica) =>
+            Spec(StageKind.Encoder, $"{encoder.Digest}/{replica}", encoder.Component, replica, encoder.Bytes) with { Digest = encoder.Digest };
+        Level(all, encoder.Component, stage => IsReady(stage) && IsUsed(stage), Encoder);
         // Others may have put some of them there: this model joins.
-        foreach (StageView stage in Alive(all).Where(stage => stage.Status.State == StageState.Ready && !IsUsed(stage)).Take(_desire.Replicas(encoder.Component)))
+        foreach (StageView stage in Alive(all).Where(stage => IsReady(stage) && !IsUsed(stage)).Take(_desire.Replicas(encoder.Component)))
         {
-            _actions.Add(new StageAction.Attach(Spec(stage.Status.Replica) with { Key = stage.Status.Key }));
+            _actions.Add(new StageAction.Attach(Encoder(stage.Status.Replica) with { Key = stage.Status.Key }));
         }
     }
 
-    private void PlanGenerators(ModelDeployment deployment, GeneratorPlan generator)
+    private void PlanGenerators(GeneratorPlan generator)
     {
         StageView[] own = [.. Generators(_desire.Revision).Where(stage => stage.Status.Component == generator.Component)];
-        Level(own, generator.Component, stage => stage.Status.State == StageState.Ready, replica => new StageSpec
-        {
-            Key = $"{generator.Digest}.{_model}@{_desire.Revision}/{replica}",
-            Kind = StageKind.Generator,
-            Deployment = deployment,
-            Revision = _desire.Revision,
-            Component = generator.Component,
-            Replica = replica,
-            Device = deployment.Component(generator.Component).Device,
-            Bytes = GpuNeeds.Of(deployment.Component(generator.Component).Device, generator.Bytes),
-        });
+        Level(own, generator.Component, IsReady, replica => Spec(
+            StageKind.Generator, $"{generator.Digest}.{_model}@{_desire.Revision}/{replica}", generator.Component, replica, generator.Bytes));
     }
 
     private IEnumerable<StageView> Generators(string? revision) => _stages.Where(stage =>
@@ -243,7 +233,10 @@ internal sealed class ModelPlanner
         IReadOnlyList<string> nodes = NodeChooser.Choose(_nodes, spec, near);
         if (nodes.Count == 0)
         {
-            _problem ??= $"no node has {spec.Bytes} bytes free on {spec.Device} for {spec.Component} of '{_model}' (role {Word(spec, component => component.Role)}, zone {Word(spec, component => component.Zone)})";
+            string room = spec.FurtherDevices == 0
+                ? $"{spec.Bytes} bytes free on {spec.Device}"
+                : $"{spec.DeviceCount} GPUs in a row, as tensor_parallel_size asks, with {spec.Bytes} bytes free on each from {spec.Device} on";
+            _problem ??= $"no node has {room} for {spec.Component} of '{_model}' (role {Word(spec, component => component.Role)}, zone {Word(spec, component => component.Zone)})";
             return;
         }
         _actions.Add(new StageAction.Place(spec, nodes));
@@ -255,6 +248,7 @@ internal sealed class ModelPlanner
     {
         int index = Array.FindIndex(_nodes, node => node.Status.Address == address);
         NodeView node = _nodes[index];
+        IReadOnlyList<string> taken = NodeChooser.Best(node, spec).Devices;
         StageView coming = new()
         {
             Kind = spec.Kind,
@@ -264,7 +258,7 @@ internal sealed class ModelPlanner
         _nodes[index] = new NodeView(
             node.Status with
             {
-                Devices = [.. node.Status.Devices.Select(device => device.Name == spec.Device ? device with { ReservedBytes = device.ReservedBytes + spec.Bytes } : device)],
+                Devices = [.. node.Status.Devices.Select(device => taken.Contains(device.Name) ? device with { ReservedBytes = device.ReservedBytes + spec.Bytes } : device)],
             },
             [.. node.Stages, coming]);
     }
@@ -272,7 +266,7 @@ internal sealed class ModelPlanner
     private static string Word(StageSpec spec, Func<ComponentDeployment, string?> part) => part(spec.Deployment.Component(spec.Component)) ?? "any";
 
     // A first revision serves as soon as it can; a later one when it is as strong as it should be, or the earlier one is gone.
-    private bool IsReady()
+    private bool CanServe()
     {
         bool first = _desire.ServingRevision is not { } serving || serving == _desire.Revision
             || !Backbones(serving).Any(stage => stage.Status.State == StageState.Ready);
@@ -315,6 +309,8 @@ internal sealed class ModelPlanner
             }
         }
     }
+
+    private static bool IsReady(StageView stage) => stage.Status.State == StageState.Ready;
 
     private static bool IsDrained(StageView stage) => stage.Status is { State: StageState.Draining, Load.QueueUsed: 0 };
 }

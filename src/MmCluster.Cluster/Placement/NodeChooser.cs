@@ -1,5 +1,7 @@
 using MmCluster.Cluster.Deployment;
 using MmCluster.Cluster.Hosting;
+using MmCluster.Cluster.Nodes;
+using MmCluster.Cluster.Status;
 using MmCluster.Cluster.Wire;
 
 namespace MmCluster.Cluster.Placement;
@@ -19,11 +21,11 @@ internal static class NodeChooser
             .Where(node => wanted.Role is null || node.Status.Role == wanted.Role)
             .Where(node => wanted.Zone is null || node.Status.Zone == wanted.Zone)
             .Where(node => near.Count == 0 || near.Contains(node.Status.Address))
-            .Where(node => Free(node, spec.Device) >= spec.Bytes)
+            .Where(node => Best(node, spec).Free >= spec.Bytes)
             // Replicas apart from each other, then the node with least to do.
             .OrderBy(node => node.Stages.Count(stage => IsTwin(stage, spec)))
             .ThenBy(node => node.Stages.Length)
-            .ThenByDescending(node => Free(node, spec.Device))
+            .ThenByDescending(node => Best(node, spec).Free)
             .ThenBy(node => node.Status.Address, StringComparer.Ordinal)
             .Select(node => node.Status.Address)];
     }
@@ -36,10 +38,17 @@ internal static class NodeChooser
         ? stage.Digest == spec.Digest
         : stage.Status.Models.Contains(spec.Deployment.Name) && stage.Status.Component == spec.Component;
 
+    /// <summary>The devices of a node where a stage has most room, and the least that is free on any of them; none where the node has no such devices.</summary>
+    public static (IReadOnlyList<string> Devices, long Free) Best(NodeView node, StageSpec spec)
+    {
+        var free = node.Status.Devices.ToDictionary(device => device.Name, Free);
+        return DeviceSpan.Starts(free.Keys, spec.Device, spec.DeviceCount)
+            .Select(first => DeviceSpan.Names(first, spec.DeviceCount))
+            .Select(span => (Devices: span, Free: span.Min(name => free[name])))
+            .DefaultIfEmpty((Devices: [], Free: -1))
+            .MaxBy(fit => fit.Free);
+    }
+
     // The ledger of a node does not know what processes beside it have taken of a GPU; the GPU does.
-    private static long Free(NodeView node, string device) => node.Status.Devices
-        .Where(known => known.Name == device || known.Name.StartsWith(device + ':', StringComparison.Ordinal))
-        .Select(known => Math.Min(known.CapacityBytes - known.ReservedBytes, known.FreeBytes ?? long.MaxValue))
-        .DefaultIfEmpty(-1)
-        .Max();
+    private static long Free(DeviceStatus device) => Math.Min(device.CapacityBytes - device.ReservedBytes, device.FreeBytes ?? long.MaxValue);
 }

@@ -73,7 +73,7 @@ internal sealed class PlanRunner(IGrainFactory grains, string model, TimeProvide
         foreach (string address in place.Nodes)
         {
             INodeGrain node = grains.GetGrain<INodeGrain>(address);
-            if (!await node.ReserveAsync(place.Spec.Key, place.Spec.Device, place.Spec.Bytes))
+            if (!await ReserveAsync(node, place.Spec))
             {
                 continue;
             }
@@ -91,6 +91,11 @@ internal sealed class PlanRunner(IGrainFactory grains, string model, TimeProvide
             return;
         }
     }
+
+    // A node of a release that knows no spans can still be asked for one device.
+    private static Task<bool> ReserveAsync(INodeGrain node, StageSpec spec) => spec.DeviceCount == 1
+        ? node.ReserveAsync(spec.Key, spec.Device, spec.Bytes)
+        : node.ReserveSpanAsync(spec.Key, spec.Device, spec.Bytes, spec.DeviceCount);
 
     private IStageGrain Stage(StageKind kind, string key) => kind switch
     {

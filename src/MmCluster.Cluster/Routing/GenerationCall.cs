@@ -25,7 +25,7 @@ internal sealed class GenerationCall(RoutedModel model, RoutedRevision revision,
     private readonly SignalWatch[] _signals = WatchesOf(
         [.. revision.Front.Signals.Where(signal => request.OutputMedia?.Contains(signal.Output) ?? true)], request.Sampling.Choices);
 
-    private readonly List<(int Choice, Task<MediaOutput> Made)> _making = [];
+    private readonly List<(int Choice, GeneratorCall Call)> _making = [];
     private readonly TaskCompletionSource _admitted = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private MediaCall[] _media = [];
     private GeneratorCall[] _generators = []; // replaced, never changed: the heartbeat reads it
@@ -77,9 +77,14 @@ internal sealed class GenerationCall(RoutedModel model, RoutedRevision revision,
                         {
                             Watch(entry, stop!.Token);
                             // Media come before the end of their choice.
-                            foreach (Task<MediaOutput> made in entry.Finish is null ? [] : TakeMade(entry.Choice))
+                            foreach (GeneratorCall making in entry.Finish is null ? [] : TakeMaking(entry.Choice))
                             {
-                                yield return await OutputAsync(made, entry);
+                                SequenceOutput place = new(entry.RequestId, entry.Choice, entry.SequenceNumber, default, "", null);
+                                await foreach (RequestProgress step in making.StepsAsync(cancellationToken))
+                                {
+                                    yield return place with { Progress = step };
+                                }
+                                yield return await OutputAsync(making.Made, place);
                             }
                         }
                         yield return entry;
@@ -134,23 +139,23 @@ internal sealed class GenerationCall(RoutedModel model, RoutedRevision revision,
     {
         foreach (SignalOf signal in _signals[entry.Choice].Push(entry.TokenIds))
         {
-            var call = new GeneratorCall(model, context, signal, _generators.Length, _lease, request.Sampling.Seed);
+            var call = new GeneratorCall(model, revision.Routes.Revision, context, signal, _generators.Length, _lease, request);
             _generators = [.. _generators, call];
-            _making.Add((entry.Choice, call.RunAsync(cancellationToken)));
+            call.Begin(cancellationToken);
+            _making.Add((entry.Choice, call));
         }
     }
 
-    private Task<MediaOutput>[] TakeMade(int choice)
+    private GeneratorCall[] TakeMaking(int choice)
     {
-        Task<MediaOutput>[] made = [.. _making.Where(making => making.Choice == choice).Select(making => making.Made)];
+        GeneratorCall[] calls = [.. _making.Where(making => making.Choice == choice).Select(making => making.Call)];
         _making.RemoveAll(making => making.Choice == choice);
-        return made;
+        return calls;
     }
 
     // An item that could not be made says so in its place; the text stands.
-    private static async Task<SequenceOutput> OutputAsync(Task<MediaOutput> made, SequenceOutput entry)
+    private static async Task<SequenceOutput> OutputAsync(Task<MediaOutput> made, SequenceOutput place)
     {
-        SequenceOutput place = new(entry.RequestId, entry.Choice, entry.SequenceNumber, default, "", null);
         try
         {
             return place with { Media = await made };

@@ -137,7 +137,7 @@ internal sealed class MediaCall(RoutedModel model, string revision, PreparedMedi
     private async Task<string> SubmitOnceAsync(IReadOnlyCollection<string> failed, LossPatience patience)
     {
         MmException? last = null;
-        EncoderRoute[] routes = model.Encoders(media);
+        EncoderRoute[] routes = model.Encoders(revision, media);
         foreach (EncoderRoute route in routes.OrderBy(route => failed.Contains(route.Key)))
         {
             try

@@ -23,6 +23,7 @@ internal sealed class RoutedModel : IDisposable
     private readonly CancellationTokenSource _stop = new();
     private volatile TaskCompletionSource _newRoutes = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private volatile RoutedRevision? _current;
+    private volatile IReadOnlyList<RoutedRevision> _running = [];
     private volatile ModelRoutes? _routes;
     private long _lastReport;
 
@@ -47,6 +48,10 @@ internal sealed class RoutedModel : IDisposable
     /// <summary>The revision that takes requests; null while none does or its files are not here.</summary>
     public RoutedRevision? Current => _current;
 
+    /// <summary>A revision that takes requests, by its name or the label that the operator gave it; null where there is none. Empty is the current one.</summary>
+    public RoutedRevision? Find(string revision) => revision.Length == 0 ? _current
+        : _running.FirstOrDefault(running => running.Routes.Revision == revision) ?? _running.FirstOrDefault(running => running.Routes.Deployment!.Revision == revision);
+
     /// <summary>What the model looks like from outside; null while it was not reached.</summary>
     public ClusterModel? Snapshot { get; private set; }
 
@@ -64,11 +69,10 @@ internal sealed class RoutedModel : IDisposable
     /// <exception cref="MmException">Unavailable: none is left.</exception>
     public ReplicaStream Backbone(string revision, ulong affinity, IReadOnlyCollection<string> failed)
     {
-        ModelRoutes? routes = _routes;
         ReplicaStream? best = null;
         ReplicaStream? least = null;
         ulong bestRank = 0;
-        foreach (BackboneRoute route in routes is not null && routes.Revision == revision ? routes.Backbones : [])
+        foreach (BackboneRoute route in _routes?.Of(revision)?.Backbones ?? [])
         {
             if (failed.Contains(route.Key))
             {
@@ -88,12 +92,12 @@ internal sealed class RoutedModel : IDisposable
     }
 
     /// <summary>The encoders for an item, the one that is likely to have it cached first.</summary>
-    public EncoderRoute[] Encoders(PreparedMedia media) => [.. (_routes?.Encoders ?? [])
+    public EncoderRoute[] Encoders(string revision, PreparedMedia media) => [.. (RoutesOf(revision)?.Encoders ?? [])
         .Where(route => route.Component == media.Component)
         .OrderByDescending(route => Affinity.Rank((ulong)media.Key, route.Key))];
 
     /// <summary>The generators of a component, another first for each item.</summary>
-    public GeneratorRoute[] Generators(string component, ulong item) => [.. (_routes?.Generators ?? [])
+    public GeneratorRoute[] Generators(string revision, string component, ulong item) => [.. (RoutesOf(revision)?.Generators ?? [])
         .Where(route => route.Component == component)
         .OrderByDescending(route => Affinity.Rank(item, route.Key))];
 
@@ -129,6 +133,9 @@ internal sealed class RoutedModel : IDisposable
             _ = LookAsync();
         }
     }
+
+    // What began in a revision that takes no requests any more goes on in the current one, where stages are often the same.
+    private ModelRoutes? RoutesOf(string revision) => _routes?.Of(revision) ?? _routes;
 
     private async Task LookAsync()
     {
@@ -167,22 +174,26 @@ internal sealed class RoutedModel : IDisposable
     private void Take(ModelRoutes routes)
     {
         string? problem = routes.Problem;
-        RoutedRevision? current = null;
-        if (routes is { Deployment: { } deployment, Facts: not null })
+        List<RoutedRevision> running = [];
+        foreach (ModelRoutes revision in (ModelRoutes[])[routes, .. routes.Others ?? []])
         {
             try
             {
-                ModelFront front = _current is { } known && known.Routes.Revision == routes.Revision ? known.Front : ModelFront.Open(deployment, _source, _time);
-                current = new RoutedRevision(routes, front);
+                if (revision is { Deployment: { } deployment, Facts: not null })
+                {
+                    ModelFront? known = _running.FirstOrDefault(known => known.Routes.Revision == revision.Revision)?.Front;
+                    running.Add(new RoutedRevision(revision, known ?? ModelFront.Open(deployment, _source, _time)));
+                }
             }
             catch (Exception error)
             {
                 problem = $"this gateway cannot read the model's tokenizer: {error.Message}";
             }
         }
-        _current = current;
+        _running = running;
+        _current = running.Find(revision => ReferenceEquals(revision.Routes, routes));
         _routes = routes;
-        Snapshot = routes.Removed ? null : SnapshotOf(routes, current?.Front, problem);
+        Snapshot = routes.Removed ? null : SnapshotOf(routes, _current?.Front, problem);
         TaskCompletionSource waiting = _newRoutes;
         _newRoutes = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         waiting.TrySetResult();
@@ -193,6 +204,7 @@ internal sealed class RoutedModel : IDisposable
     {
         Name = Name,
         Revision = routes.Revision,
+        Revisions = [.. _running.Select(running => running.Routes.Revision)],
         Created = routes.Created,
         MaxModelLength = routes.Facts?.MaxModelLength ?? 0,
         VocabularySize = routes.Facts?.VocabularySize ?? 0,

@@ -32,6 +32,10 @@ internal sealed class ModelSource(MmProcessOptions options)
             Devices = deployment.Components.OrderBy(item => item.Key, StringComparer.Ordinal)
                 .Select(item => new { item.Key, item.Value.Device, item.Value.Role, item.Value.Zone }),
         });
+        if (deployment.TensorRanks > 1)
+        {
+            parts += $" tensor_parallel_size={deployment.TensorRanks}"; // what is not said makes no new revision
+        }
         string hash = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(parts)).AsSpan(0, 4));
         return deployment.Revision.Length == 0 ? hash : $"{deployment.Revision}-{hash}";
     }

@@ -15,7 +15,7 @@ internal sealed class GeneratorStage : IStage
     private readonly TensorLinkEndpoint _link;
     private readonly TimeProvider _time;
     private readonly StageQueue _queue;
-    private readonly RequestJobs<Job> _jobs;
+    private readonly RequestJobs<GeneratorJob> _jobs;
     private long _finished;
     private readonly StageTimes _times = new();
 
@@ -26,7 +26,7 @@ internal sealed class GeneratorStage : IStage
         _link = link;
         _time = time;
         _queue = new StageQueue($"generator {key}", maxQueue);
-        _jobs = new RequestJobs<Job>(link, time);
+        _jobs = new RequestJobs<GeneratorJob>(link, time);
     }
 
     public long Bytes => _generator.Bytes;
@@ -46,16 +46,16 @@ internal sealed class GeneratorStage : IStage
             return;
         }
         int cost = _queue.Enter(1);
-        CancellationTokenSource stop = new();
-        Task<GenerateReply> done = RunAsync(message, cost, stop.Token);
-        _jobs.Add(message.Request, message.Item, new Job(done, stop), message.Origin);
+        GeneratorJob job = new(message.TellSteps);
+        job.Done = RunAsync(message, cost, job);
+        _jobs.Add(message.Request, message.Item, job, message.Origin);
         // A fault is told to whoever asks for the result; that nobody does is no defect.
-        _ = done.ContinueWith(ended => _ = ended.Exception, TaskScheduler.Default);
+        _ = job.Done.ContinueWith(ended => _ = ended.Exception, TaskScheduler.Default);
     }
 
-    /// <summary>An item, or null while it is not there after <paramref name="patience"/>.</summary>
+    /// <summary>An item, the next step of it where its message asked for them, or null while there is neither after <paramref name="patience"/>.</summary>
     /// <exception cref="MmException">Why it could not be made; Unavailable: it is not known here.</exception>
-    public Task<GenerateReply?> ResultAsync(string request, int item, TimeSpan patience) => _jobs.ResultAsync(request, item, job => job.Done, patience);
+    public Task<GenerateReply?> ResultAsync(string request, int item, TimeSpan patience) => _jobs.ResultAsync(request, item, job => job.NextAsync(), patience);
 
     /// <summary>Keeps what requests that go on have here.</summary>
     public void Renew(IEnumerable<string> requests) => _jobs.Renew(requests);
@@ -87,14 +87,15 @@ internal sealed class GeneratorStage : IStage
         _generator.Dispose();
     }
 
-    private async Task<GenerateReply> RunAsync(GenerateMessage message, int cost, CancellationToken stop)
+    private async Task<GenerateReply> RunAsync(GenerateMessage message, int cost, GeneratorJob job)
     {
+        CancellationToken stop = job.Stopping;
         long start = _time.GetTimestamp();
         try
         {
             using PulledTensor? hidden = message.Hidden is { } wanted ? await _link.PullAsync(wanted, stop) : null;
             _times.Began(_time.GetElapsedTime(start));
-            MediaOutput made = await _generator.GenerateAsync(new GenerationCondition(message.SignalTokens, hidden?.Tensor, message.Seed, message.Item), stop);
+            MediaOutput made = await _generator.GenerateAsync(new GenerationCondition(message.SignalTokens, hidden?.Tensor, message.Seed, message.Item), job, stop);
             // A lease taken behind the release would last until it expires.
             stop.ThrowIfCancellationRequested();
             TensorRef bytes = _link.Publish(message.Request, [made.Bytes.Length], DType.U8, default, target => made.Bytes.Span.CopyTo(target.AsSpan<byte>()));
@@ -106,10 +107,5 @@ internal sealed class GeneratorStage : IStage
             _times.Computed(_time.GetElapsedTime(start));
             _queue.Leave(cost);
         }
-    }
-
-    private sealed record Job(Task<GenerateReply> Done, CancellationTokenSource Stop) : IDisposable
-    {
-        public void Dispose() => Stop.Cancel();
     }
 }

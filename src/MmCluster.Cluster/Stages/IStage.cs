@@ -7,7 +7,7 @@ namespace MmCluster.Cluster.Stages;
 /// <summary>A stage that is loaded in this process. Safe to call from any thread; it computes on threads of its own.</summary>
 internal interface IStage : IAsyncDisposable
 {
-    /// <summary>Bytes that it holds: weights, KV, workspace.</summary>
+    /// <summary>Bytes that it holds of each of its devices: weights, KV, workspace.</summary>
     long Bytes { get; }
 
     /// <summary>Whether it has nothing to do and takes nothing new.</summary>
@@ -16,7 +16,7 @@ internal interface IStage : IAsyncDisposable
     /// <summary>Adds what it has to do, and what routes need, to a view of it.</summary>
     StageView Describe(StageView view);
 
-    /// <summary>Where it computes.</summary>
+    /// <summary>Where it computes, of several devices the first.</summary>
     Device Device { get; }
 
     /// <summary>Its device is gone: it takes nothing more, and what it has ends with <paramref name="reason"/>.</summary>

@@ -49,7 +49,9 @@ internal sealed class StageLoader(ModelSource source, IGrainFactory grains, Tens
     private async Task<IStage> BackboneAsync(StageSpec spec, long room, CancellationToken cancellationToken)
     {
         LocatedModel located = source.Locate(spec.Deployment);
-        LoadedModel model = Layers(spec);
+        LocalBackbone backbone = LocalBackbone.Load(located.Folder, LayersOf(spec), new BackboneSplit(Tensor: spec.Deployment.TensorRanks), located.Card);
+        LoadedModel model = backbone.Model;
+        long weights = OnEach(spec, backbone.WeightBytes);
         BackboneStage? stage = null;
         try
         {
@@ -61,15 +63,19 @@ internal sealed class StageLoader(ModelSource source, IGrainFactory grains, Tens
                 EosTokenIds = prompts.Eos,
                 Vocabulary = tokenizer is null ? null : new TokenizerVocabulary(tokenizer),
             };
-            ExecutorOptions sizes = ExecutorOptionsOf(spec, room - model.WeightBytes - FrameBytes(spec, model.Backbone!.Spec));
+            ExecutorOptions sizes = ExecutorOptionsOf(spec, room - weights - FrameBytes(spec, model.Backbone!.Spec));
             (IModelExecutor executor, long bytes) = spec.Deployment.PipelineParallelSize == 1
-                ? Whole(Executors.Create(model.Backbone!, DeviceOf(spec), sizes))
+                ? Whole(spec, backbone.CreateExecutor(sizes))
                 : await FirstShardAsync(spec, Executors.CreateShard(model.Backbone!, DeviceOf(spec), sizes), cancellationToken);
-            stage = Stage(spec, executor, options, model, model.WeightBytes + bytes);
+            stage = Stage(spec, executor, options, backbone, weights + bytes);
             await WarmUpAsync(stage, model.SpecialTokens, stage.Facts);
             if (executor is PipelineExecutor pipeline)
             {
                 stage.BreakWhen(pipeline.Lost, new MmException(MmErrorCode.Unavailable, $"a shard of {spec.Key} is lost"));
+            }
+            else if (spec.Deployment.TensorRanks > 1)
+            {
+                stage.BreakWhen(backbone.Lost, new MmException(MmErrorCode.Unavailable, $"the ranks of {spec.Key} have lost each other"));
             }
             return stage;
         }
@@ -79,12 +85,15 @@ internal sealed class StageLoader(ModelSource source, IGrainFactory grains, Tens
             {
                 await stage.DisposeAsync();
             }
-            model.Dispose();
+            backbone.Dispose();
             throw;
         }
     }
 
-    private static (IModelExecutor Executor, long Bytes) Whole(IModelExecutor executor) => (executor, Executors.BytesOf(executor));
+    private static (IModelExecutor Executor, long Bytes) Whole(StageSpec spec, IModelExecutor executor) => (executor, OnEach(spec, Executors.BytesOf(executor)));
+
+    // Ranks have the same of everything, but for what does not divide.
+    private static long OnEach(StageSpec spec, long bytes) => (bytes + spec.FurtherDevices) / spec.DeviceCount;
 
     private async Task<(IModelExecutor Executor, long Bytes)> FirstShardAsync(StageSpec spec, IModelShard first, CancellationToken cancellationToken)
     {
@@ -102,7 +111,8 @@ internal sealed class StageLoader(ModelSource source, IGrainFactory grains, Tens
 
     private ShardStage Shard(StageSpec spec, long room)
     {
-        LoadedModel model = Layers(spec);
+        LocatedModel located = source.Locate(spec.Deployment);
+        var model = LoadedModel.Load(located.Folder, LayersOf(spec), located.Card);
         try
         {
             IModelShard shard = Executors.CreateShard(model.Backbone!, DeviceOf(spec), ExecutorOptionsOf(spec, room - model.WeightBytes - FrameBytes(spec, model.Backbone!.Spec)));
@@ -124,19 +134,15 @@ internal sealed class StageLoader(ModelSource source, IGrainFactory grains, Tens
         return new GeneratorStage(spec.Key, generator, spec.Deployment.Limits.MaxQueue, link, time) { Device = DeviceOf(spec) };
     }
 
-    private LoadedModel Layers(StageSpec spec)
+    private LoadOptions LayersOf(StageSpec spec)
     {
-        LocatedModel located = source.Locate(spec.Deployment);
         int shards = spec.Deployment.PipelineParallelSize;
-        return LoadedModel.Load(
-            located.Folder,
-            source.LoadOptionsOf(spec.Deployment) with
-            {
-                Device = DeviceOf(spec),
-                Shard = shards == 1 ? LayerRange.All : LayerRange.Part(spec.Shard, shards),
-                Components = component => component.Kind == ComponentKind.Backbone,
-            },
-            located.Card);
+        return source.LoadOptionsOf(spec.Deployment) with
+        {
+            Device = DeviceOf(spec),
+            Shard = shards == 1 ? LayerRange.All : LayerRange.Part(spec.Shard, shards),
+            Components = component => component.Kind == ComponentKind.Backbone,
+        };
     }
 
     private BackboneStage Stage(StageSpec spec, IModelExecutor executor, EngineOptions options, IDisposable? weights, long bytes)

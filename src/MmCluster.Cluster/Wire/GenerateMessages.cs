@@ -28,10 +28,23 @@ internal sealed class GenerateMessage
     /// <summary>Where the gateway's process is; null from a release that does not say.</summary>
     [Id(5)]
     public LinkAddress? Origin { get; init; }
+
+    /// <summary>Whether each step that is done is told.</summary>
+    [Id(6)]
+    public bool TellSteps { get; init; }
 }
 
 /// <summary>A generated file, or not yet.</summary>
 /// <param name="Bytes">The file, U8, leased under the request's name; null while it is being made.</param>
 /// <param name="ContentType">What it is, as image/png.</param>
 [GenerateSerializer, Immutable, Alias("mm.GenerateReply")]
-internal sealed record GenerateReply(TensorRef? Bytes, string ContentType);
+internal sealed record GenerateReply(TensorRef? Bytes, string ContentType)
+{
+    /// <summary>Denoising steps that are done; only while it is being made and its message asked for them.</summary>
+    [Id(0)]
+    public int Step { get; init; }
+
+    /// <summary>Of so many; 0 where nothing is told.</summary>
+    [Id(1)]
+    public int Steps { get; init; }
+}

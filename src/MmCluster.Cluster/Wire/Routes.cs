@@ -45,8 +45,16 @@ internal sealed record ModelRoutes
     [Id(10)]
     public GeneratorRoute[] Generators { get; init; } = [];
 
+    /// <summary>Routes of further revisions, for requests that name them; null from a release that does not tell.</summary>
+    [Id(11)]
+    public ModelRoutes[]? Others { get; init; }
+
+    /// <summary>The routes of a revision, or null where it takes no requests.</summary>
+    public ModelRoutes? Of(string revision) => Revision == revision ? this : Others?.FirstOrDefault(other => other.Revision == revision);
+
     /// <summary>Whether nothing but the version differs.</summary>
     public bool HasSameRoutes(ModelRoutes other) =>
+        (Others ?? []).Length == (other.Others ?? []).Length && (Others ?? []).Zip(other.Others ?? []).All(pair => pair.First.HasSameRoutes(pair.Second)) &&
         Revision == other.Revision && Equals(Deployment, other.Deployment) && Created == other.Created && Equals(Facts, other.Facts)
         && Generators.SequenceEqual(other.Generators) && Backbones.SequenceEqual(other.Backbones) && Encoders.SequenceEqual(other.Encoders) && Problem == other.Problem && Removed == other.Removed;
 }

@@ -52,7 +52,7 @@ internal sealed record StageSpec
     [Id(7)]
     public string Device { get; init; } = "cpu";
 
-    /// <summary>Memory that it is thought to need; it says itself what it took once it is loaded.</summary>
+    /// <summary>Memory that it is thought to need of each of its devices; it says itself what it took once it is loaded.</summary>
     [Id(8)]
     public long Bytes { get; init; }
 
@@ -63,6 +63,13 @@ internal sealed record StageSpec
     /// <summary>Bytes of a GPU that a KV cache which takes what is left leaves to the model's stages that are still to come.</summary>
     [Id(10)]
     public long KeptBytes { get; init; }
+
+    /// <summary>GPUs that it takes behind <see cref="Device"/>, a tensor-parallel rank on each.</summary>
+    [Id(11)]
+    public int FurtherDevices { get; init; }
+
+    /// <summary>Devices of its node that it takes.</summary>
+    public int DeviceCount => 1 + FurtherDevices;
 }
 
 /// <summary>A stage as its node sees it, with what routes need.</summary>

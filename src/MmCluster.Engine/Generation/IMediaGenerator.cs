@@ -13,9 +13,17 @@ public interface IMediaGenerator : IDisposable
     long Bytes { get; }
 
     /// <summary>Makes one item. Equal conditions give equal bytes.</summary>
+    /// <param name="condition">What is asked for.</param>
+    /// <param name="progress">Is told after each denoising step, from any thread, and takes no time.</param>
+    /// <param name="cancellationToken">Gives up.</param>
     /// <exception cref="Models.MmException">What is wrong with the condition.</exception>
-    Task<MediaOutput> GenerateAsync(GenerationCondition condition, CancellationToken cancellationToken);
+    Task<MediaOutput> GenerateAsync(GenerationCondition condition, IProgress<GenerationStep> progress, CancellationToken cancellationToken);
 }
+
+/// <summary>How far an item is.</summary>
+/// <param name="Done">Denoising steps that are done.</param>
+/// <param name="Of">Of so many.</param>
+public readonly record struct GenerationStep(int Done, int Of);
 
 /// <summary>What a language model asks a generator for.</summary>
 /// <param name="SignalTokens">The ids by which it asked, in order.</param>

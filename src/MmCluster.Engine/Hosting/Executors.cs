@@ -43,8 +43,13 @@ public static class Executors
         _ => throw new NotSupportedException($"there are no pipeline shards on {device}; known: cpu, cuda"),
     };
 
-    /// <summary>Bytes that an executor took for itself: KV cache, and on a GPU graphs and activations too. Weights are not its own.</summary>
-    public static long BytesOf(IModelExecutor executor) => executor is CudaExecutor gpu ? gpu.Memory.Total : KvBytes(executor.Describe());
+    /// <summary>Bytes that an executor took for itself, over all its ranks: KV cache, and on a GPU graphs and activations too. Weights are not its own.</summary>
+    public static long BytesOf(IModelExecutor executor) => executor switch
+    {
+        CudaExecutor gpu => gpu.Memory.Total,
+        TensorParallelExecutor parts => parts.Ranks.Sum(BytesOf),
+        _ => KvBytes(executor.Describe()),
+    };
 
     /// <inheritdoc cref="BytesOf(IModelExecutor)"/>
     public static long BytesOf(IModelShard shard) => shard is CudaShard gpu ? gpu.Memory.Total : KvBytes(shard.Describe());

@@ -31,6 +31,9 @@ public sealed record ModelRequest
     /// <summary>Whose request this is.</summary>
     public string Tenant { get; init; } = "";
 
+    /// <summary>Which of the model's running revisions is asked, where a cluster has several during a rollout; empty is the current one.</summary>
+    public string Revision { get; init; } = "";
+
     /// <summary>Separates cached prefixes and features within a tenant.</summary>
     public string CacheSalt { get; init; } = "";
 }

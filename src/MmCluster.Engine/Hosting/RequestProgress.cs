@@ -2,10 +2,10 @@ using System.Runtime.CompilerServices;
 
 namespace MmCluster.Engine.Hosting;
 
-/// <summary>Where a request is before its first token.</summary>
-/// <param name="Stage"><see cref="Queued"/>, <see cref="Encoding"/> or <see cref="Prefill"/>.</param>
+/// <summary>Where a request is before its first token, and while media are made.</summary>
+/// <param name="Stage"><see cref="Queued"/>, <see cref="Encoding"/>, <see cref="Prefill"/> or <see cref="Generating"/>.</param>
 /// <param name="Step">Of <paramref name="Steps"/>, how many are done.</param>
-/// <param name="Steps">Media items where they are encoded; else 1.</param>
+/// <param name="Steps">Media items where they are encoded, denoising steps where one is made; else 1.</param>
 public sealed record RequestProgress(string Stage, int Step, int Steps)
 {
     /// <summary>It waits for others to end.</summary>
@@ -16,6 +16,9 @@ public sealed record RequestProgress(string Stage, int Step, int Steps)
 
     /// <summary>All of its prompt is with the language model.</summary>
     public const string Prefill = "prefill";
+
+    /// <summary>The next media item of its answer is being made.</summary>
+    public const string Generating = "generating";
 
     /// <summary>An entry that tells nothing else.</summary>
     public SequenceOutput EntryOf(string requestId) => new(requestId, 0, 0, default, "", null) { Progress = this };

@@ -39,6 +39,9 @@ public sealed class TensorParallelExecutor : IModelExecutor
         }
     }
 
+    /// <summary>The ranks' executors, in order. They belong to this.</summary>
+    public IEnumerable<IModelExecutor> Ranks => _ranks.Select(rank => rank!);
+
     /// <inheritdoc/>
     public ExecutorDescription Describe() => _description;
 

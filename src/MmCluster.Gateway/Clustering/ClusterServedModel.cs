@@ -18,6 +18,9 @@ public sealed class ClusterServedModel(string name, IModelCluster cluster) : ISe
     public string Revision => Snapshot?.Revision ?? "";
 
     /// <inheritdoc/>
+    public IReadOnlyList<string> Revisions => Snapshot?.Revisions ?? [];
+
+    /// <inheritdoc/>
     public ServedModelInfo Info => Snapshot is { } model
         ? new ServedModelInfo(model.Created, model.MaxModelLength, model.VocabularySize) { Media = model.Media, Outputs = model.Outputs }
         : new ServedModelInfo(DateTimeOffset.UnixEpoch, 0, 0);
@@ -36,9 +39,9 @@ public sealed class ClusterServedModel(string name, IModelCluster cluster) : ISe
         cluster.GenerateAsync(name, request, cancellationToken);
 
     /// <inheritdoc/>
-    public async Task<EncodedMedia> EncodeAsync(MediaItem media, CancellationToken cancellationToken)
+    public async Task<EncodedMedia> EncodeAsync(MediaItem media, string revision, CancellationToken cancellationToken)
     {
-        using PulledTensor features = await cluster.EncodeAsync(name, media, cancellationToken);
+        using PulledTensor features = await cluster.EncodeAsync(name, revision, media, cancellationToken);
         return EncodedMedia.Of(features.Tensor);
     }
 

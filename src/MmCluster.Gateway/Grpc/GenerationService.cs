@@ -67,7 +67,7 @@ internal sealed class GenerationService(
     {
         Caller caller = Caller.Of(context.GetHttpContext());
         IServedModel model = caller.Models.Find(request.Model.Length == 0 ? null : request.Model);
-        RequestReader.CheckRevision(request.Revision, model);
+        Revisions.Check(request.Revision, model);
         if (request.Media.Count is 0 or > MaxEncoded)
         {
             throw FieldReader.Invalid("media", $"'media' must have 1 to {MaxEncoded} items");
@@ -80,7 +80,7 @@ internal sealed class GenerationService(
         }
         ModelInput.Chat complete = await media.CompleteAsync(new ModelInput.Chat([new ChatTurn("user", items)]), context.CancellationToken);
         EncodedMedia[] features = await Task.WhenAll(complete.Turns[0].Parts
-            .Select(part => model.EncodeAsync(((ChatPart.Media)part).Item, context.CancellationToken)));
+            .Select(part => model.EncodeAsync(((ChatPart.Media)part).Item, request.Revision, context.CancellationToken)));
         return new EncodeResponse
         {
             Features = { features.Select(item => new TensorData { Dtype = "F32", Shape = { item.Positions, item.Width }, Data = UnsafeByteOperations.UnsafeWrap(item.Values) }) },
@@ -109,6 +109,7 @@ internal sealed class GenerationService(
             {
                 Name = model.Id,
                 Revision = model.Revision,
+                Revisions = { model.Revisions },
                 Ready = model.Ready,
                 MaxModelLength = model.Info.MaxModelLength,
                 VocabularySize = model.Info.VocabularySize,

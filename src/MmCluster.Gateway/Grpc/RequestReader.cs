@@ -18,7 +18,7 @@ internal static class RequestReader
     public static async Task<ModelRequest> ReadAsync(
         GenerateRequest message, IServedModel model, MediaSourceReader media, DateTimeOffset? deadline, CancellationToken cancellationToken)
     {
-        CheckRevision(message.Revision, model);
+        Revisions.Check(message.Revision, model);
         if (message.Adapter.Length > 0)
         {
             throw new MmException(MmErrorCode.NotFound, $"'adapter': {model.Id} is served without adapters; leave it empty") { Param = "adapter" };
@@ -33,20 +33,11 @@ internal static class RequestReader
             Sampling = sampling,
             OutputMedia = outputs,
             ReportProgress = message.ReturnProgress,
+            Revision = message.Revision,
             Priority = message.Priority,
             CacheSalt = message.CacheSalt,
             Deadline = deadline,
         };
-    }
-
-    /// <summary>Refuses a revision that does not take requests.</summary>
-    public static void CheckRevision(string revision, IServedModel model)
-    {
-        if (revision.Length > 0 && revision != model.Revision)
-        {
-            string serves = model.Revision.Length == 0 ? "in its current revision only" : $"in revision '{model.Revision}'";
-            throw new MmException(MmErrorCode.NotFound, $"'revision': {model.Id} is served {serves}; leave it empty for that one") { Param = "revision" };
-        }
     }
 
     /// <summary>A seed for a request that has none.</summary>

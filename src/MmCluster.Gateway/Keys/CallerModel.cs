@@ -26,12 +26,12 @@ internal sealed class CallerModel(IServedModel inner, Caller caller) : Delegatin
         }
     }
 
-    public override async Task<EncodedMedia> EncodeAsync(MediaItem media, CancellationToken cancellationToken)
+    public override async Task<EncodedMedia> EncodeAsync(MediaItem media, string revision, CancellationToken cancellationToken)
     {
         caller.Enter();
         try
         {
-            return await Inner.EncodeAsync(media, cancellationToken);
+            return await Inner.EncodeAsync(media, revision, cancellationToken);
         }
         finally
         {

@@ -11,6 +11,8 @@ internal abstract class DelegatingModel(IServedModel inner) : IServedModel
 
     public string Revision => inner.Revision;
 
+    public IReadOnlyList<string> Revisions => inner.Revisions;
+
     public ServedModelInfo Info => inner.Info;
 
     public bool Ready => inner.Ready;
@@ -27,7 +29,7 @@ internal abstract class DelegatingModel(IServedModel inner) : IServedModel
 
     public string TokenText(int token) => inner.TokenText(token);
 
-    public virtual Task<EncodedMedia> EncodeAsync(MediaItem media, CancellationToken cancellationToken) => inner.EncodeAsync(media, cancellationToken);
+    public virtual Task<EncodedMedia> EncodeAsync(MediaItem media, string revision, CancellationToken cancellationToken) => inner.EncodeAsync(media, revision, cancellationToken);
 
     public abstract IAsyncEnumerable<SequenceOutput> GenerateAsync(ModelRequest request, CancellationToken cancellationToken);
 }

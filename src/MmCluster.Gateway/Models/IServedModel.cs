@@ -17,6 +17,9 @@ public interface IServedModel
     /// <summary>The revision that takes requests; empty where there is only one.</summary>
     string Revision => "";
 
+    /// <summary>The revisions that a request may name, the current one first; none where there is only one.</summary>
+    IReadOnlyList<string> Revisions => [];
+
     /// <summary>Whether a warm-up step has run.</summary>
     bool Ready { get; }
 
@@ -43,8 +46,11 @@ public interface IServedModel
     IAsyncEnumerable<SequenceOutput> GenerateAsync(ModelRequest request, CancellationToken cancellationToken);
 
     /// <summary>Runs one media item through encoder and projectors, without generating.</summary>
-    /// <exception cref="MmCluster.Models.MmException">InvalidArgument: it takes no such media, or they are broken.</exception>
-    Task<EncodedMedia> EncodeAsync(MediaItem media, CancellationToken cancellationToken) => throw new MmCluster.Models.MmException(
+    /// <param name="media">The item.</param>
+    /// <param name="revision">Which of <see cref="Revisions"/>; empty is the current one.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    /// <exception cref="MmCluster.Models.MmException">InvalidArgument: it takes no such media, or they are broken; NotFound: no such revision.</exception>
+    Task<EncodedMedia> EncodeAsync(MediaItem media, string revision, CancellationToken cancellationToken) => throw new MmCluster.Models.MmException(
         MmCluster.Models.MmErrorCode.InvalidArgument, $"{Id} takes no {media.Modality}")
     {
         Param = media.Name,

@@ -36,7 +36,7 @@ public sealed class LocalServedModel(string id, LocalModel model, DateTimeOffset
         model.GenerateAsync(request, cancellationToken);
 
     /// <inheritdoc/>
-    public Task<EncodedMedia> EncodeAsync(MediaItem media, CancellationToken cancellationToken) => model.EncodeAsync(media, EncodedMedia.Of, cancellationToken);
+    public Task<EncodedMedia> EncodeAsync(MediaItem media, string revision, CancellationToken cancellationToken) => model.EncodeAsync(media, EncodedMedia.Of, cancellationToken);
 
     /// <summary>Runs a warm-up step, after which the model is ready.</summary>
     public async Task WarmUpAsync(CancellationToken cancellationToken)

@@ -54,6 +54,8 @@ internal abstract class GenerationEndpoint(BodyMemory memory, GatewayOptions opt
         bool includeUsage = IncludeUsage(fields, stream);
         int priority = fields.Int("priority", int.MinValue, int.MaxValue) ?? 0;
         string salt = fields.String("cache_salt") ?? "";
+        string revision = fields.String("revision") ?? "";
+        Revisions.Check(revision, model);
         ModelRequest[] requests = [.. inputs.Select((input, index) => new ModelRequest
         {
             Id = inputs.Count == 1 ? id : $"{id}-{index}",
@@ -62,6 +64,7 @@ internal abstract class GenerationEndpoint(BodyMemory memory, GatewayOptions opt
             OutputMedia = [],
             Priority = priority,
             CacheSalt = salt,
+            Revision = revision,
             Deadline = deadline,
         })];
         AnswerWriter writer = Writer(

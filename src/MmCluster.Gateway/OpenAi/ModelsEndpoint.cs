@@ -5,7 +5,7 @@ using MmCluster.Models;
 
 namespace MmCluster.Gateway.OpenAi;
 
-/// <summary>GET /v1/models and /v1/models/{id}; beyond OpenAI's fields each model tells its length and vocabulary. A key sees its own models.</summary>
+/// <summary>GET /v1/models and /v1/models/{id}; beyond OpenAI's fields each model tells its length, vocabulary and the revisions that requests may name, the current one first. A key sees its own models.</summary>
 internal static class ModelsEndpoint
 {
     public static Task ListAsync(HttpContext http) =>
@@ -31,5 +31,6 @@ internal static class ModelsEndpoint
         owned_by = "mmcluster",
         max_model_len = model.Info.MaxModelLength,
         vocab_size = model.Info.VocabularySize,
+        revisions = model.Revisions,
     };
 }

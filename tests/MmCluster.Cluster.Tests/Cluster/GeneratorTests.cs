@@ -58,6 +58,75 @@ public sealed class GeneratorTests
         Directory.Delete(cards, recursive: true);
     }
 
+    [Fact]
+    public async Task Steps_of_a_generator_reach_whoever_asked_for_progress()
+    {
+        (string cards, _, ModelRequest request) = await CardAsync();
+        TestGenerators generators = new() { Steps = 3 };
+        await using (TestCluster cluster = await TestCluster.StartAsync(1, cards: cards, services: services => services.AddSingleton<IMediaGenerators>(generators)))
+        {
+            await cluster.DeployAsync(Painter);
+            await cluster.UntilAsync(status => status.Stages.Count(stage => stage.State == StageState.Ready) == 3, "three stages are not ready");
+            List<string> told = [];
+            generators.Go();
+            await foreach (SequenceOutput entry in cluster.Models.GenerateAsync("painter", request with { ReportProgress = true }, TestContext.Current.CancellationToken))
+            {
+                if (entry.Progress is { Stage: RequestProgress.Generating } progress)
+                {
+                    told.Add($"{progress.Step}/{progress.Steps}");
+                    generators.Go();
+                }
+                else if (entry.Media is not null)
+                {
+                    told.Add("made");
+                }
+            }
+            Assert.Equal(["1/3", "2/3", "3/3", "made"], told);
+        }
+        Directory.Delete(cards, recursive: true);
+    }
+
+    [Fact]
+    public async Task During_a_rollout_a_request_chooses_among_the_revisions_that_run()
+    {
+        (string cards, _, ModelRequest request) = await CardAsync();
+        TestGenerators generators = new() { FreeLoads = 2 };
+        await using (TestCluster cluster = await TestCluster.StartAsync(1, cards: cards, services: services => services.AddSingleton<IMediaGenerators>(generators)))
+        {
+            await cluster.DeployAsync(Painter with { Revision = "one" });
+            await cluster.Models.DeployAsync(
+                Painter with
+                {
+                    Revision = "two",
+                    Components = new Dictionary<string, ComponentDeployment> { ["painter_decoder"] = new() { MinReplicas = 2 } },
+                },
+                TestContext.Current.CancellationToken);
+            await Eventually.TrueAsync(() => cluster.Find("painter")!.Revisions.Count == 2, () => $"two revisions were expected: {cluster.Find("painter")!.Problem}");
+            ClusterModel model = cluster.Find("painter")!;
+            (string one, string two) = (model.Revisions[0], model.Revisions[1]);
+            Assert.Equal((one, true, true), (model.Revision, one.StartsWith("one-", StringComparison.Ordinal), two.StartsWith("two-", StringComparison.Ordinal)));
+            (long before1, long before2) = await FinishedAsync(cluster, one, two);
+            foreach (string asked in (string[])["", one, "one", two, "two"])
+            {
+                await cluster.GenerateAsync("painter", request with { Id = $"to-{asked}", Revision = asked, OutputMedia = [] });
+            }
+            Assert.Equal((before1 + 3, before2 + 2), await FinishedAsync(cluster, one, two));
+            MmException unknown = await Assert.ThrowsAsync<MmException>(() => cluster.GenerateAsync("painter", request with { Revision = "three" }));
+            Assert.Equal((MmErrorCode.NotFound, "revision"), (unknown.Code, unknown.Param));
+            Assert.Contains($"'three'; it runs in: {one}, {two}", unknown.Message, StringComparison.Ordinal);
+            generators.FreeAll();
+            await Eventually.TrueAsync(() => cluster.Find("painter")!.Revisions is [{ } only] && only == two, () => "the new revision does not serve alone");
+        }
+        Directory.Delete(cards, recursive: true);
+    }
+
+    private static async Task<(long One, long Two)> FinishedAsync(TestCluster cluster, string one, string two)
+    {
+        IReadOnlyList<StageStatus> stages = (await cluster.StatusAsync()).Stages;
+        long Of(string revision) => stages.Single(stage => stage.Component == ModelDeployment.BackboneComponent && stage.Revision == revision).Load.Finished;
+        return (Of(one), Of(two));
+    }
+
     private static ModelDeployment Painter => new()
     {
         Name = "painter",
@@ -116,17 +185,47 @@ public sealed class GeneratorTests
     /// <summary>Turns conditions into bytes.</summary>
     private sealed class TestGenerators : IMediaGenerators, IMediaGenerator
     {
+        private readonly SemaphoreSlim _steps = new(0);
+        private readonly ManualResetEventSlim _loading = new();
+        private int _loads;
+
         public MmException? Failure { get; init; }
+
+        /// <summary>Steps of an item; each waits for a <see cref="Go"/>, and so does the end.</summary>
+        public int Steps { get; init; }
+
+        /// <summary>Loads that do not wait for <see cref="FreeAll"/>.</summary>
+        public int FreeLoads { get; init; } = int.MaxValue;
 
         public long Bytes => 1000;
 
-        public IMediaGenerator Load(string folder, ModelCard card, ComponentCard component, Device device) => this;
+        public void Go() => _steps.Release();
 
-        public Task<MediaOutput> GenerateAsync(GenerationCondition condition, CancellationToken cancellationToken) => Failure is null
-            ? Task.FromResult(new MediaOutput(
-                "text/plain",
-                Encoding.UTF8.GetBytes($"{string.Join(',', condition.SignalTokens.ToArray())} seed {condition.Seed} item {condition.Index}")))
-            : Task.FromException<MediaOutput>(Failure);
+        public void FreeAll() => _loading.Set();
+
+        public IMediaGenerator Load(string folder, ModelCard card, ComponentCard component, Device device)
+        {
+            if (Interlocked.Increment(ref _loads) > FreeLoads)
+            {
+                _loading.Wait();
+            }
+            return this;
+        }
+
+        public async Task<MediaOutput> GenerateAsync(GenerationCondition condition, IProgress<GenerationStep> progress, CancellationToken cancellationToken)
+        {
+            for (int step = 1; step <= Steps; step++)
+            {
+                await _steps.WaitAsync(cancellationToken);
+                progress.Report(new GenerationStep(step, Steps));
+            }
+            await (Steps == 0 ? Task.CompletedTask : _steps.WaitAsync(cancellationToken));
+            return Failure is null
+                ? new MediaOutput(
+                    "text/plain",
+                    Encoding.UTF8.GetBytes($"{string.Join(',', condition.SignalTokens.ToArray())} seed {condition.Seed} item {condition.Index}"))
+                : throw Failure;
+        }
 
         public void Dispose()
         {

@@ -37,6 +37,23 @@ public sealed class GpuPlacementTests
     }
 
     [Fact]
+    public async Task Tensor_parallel_ranks_take_gpus_of_one_node_and_lose_them_together()
+    {
+        await using TestCluster cluster = await StartAsync(new FakeGpus(Size), new FakeGpus(Size, Size, Size));
+        await cluster.DeployAsync(OnGpus(replicas: 1) with { TensorParallelSize = 2 });
+        StageStatus stage = Assert.Single(Ready(await cluster.StatusAsync()));
+        NodeStatus node = (await cluster.StatusAsync()).Nodes.Single(known => known.Address == stage.Node);
+        string[] taken = stage.Device.Split(',');
+        Assert.Equal((2, 4), (taken.Length, node.Devices.Count));
+        Assert.All(node.Devices, device => Assert.Equal(taken.Contains(device.Name), device.ReservedBytes > 0));
+        cluster.HostOf(stage.Node).Lose(taken[1], "an illegal address");
+        ClusterStatus after = await cluster.UntilAsync(
+            known => known.Models.Any(model => model.Problem?.Contains("2 GPUs in a row", StringComparison.Ordinal) == true) || Ready(known).Any(now => now.Device != stage.Device),
+            "neither a replacement nor a reason");
+        Assert.DoesNotContain(Ready(after), now => now.Device.Split(',').Contains(taken[1]));
+    }
+
+    [Fact]
     public async Task A_lost_gpu_s_stage_is_replaced_on_another_and_its_requests_replay()
     {
         await using TestCluster cluster = await StartAsync(new FakeGpus(Size, Size));

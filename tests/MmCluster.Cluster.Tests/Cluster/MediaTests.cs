@@ -57,7 +57,7 @@ public sealed class MediaTests
     {
         await using TestCluster cluster = await TestCluster.StartAsync(1);
         await cluster.DeployAsync(Mini("mini"));
-        using (PulledTensor features = await cluster.Models.EncodeAsync("mini", Picture(), TestContext.Current.CancellationToken))
+        using (PulledTensor features = await cluster.Models.EncodeAsync("mini", "", Picture(), TestContext.Current.CancellationToken))
         {
             Assert.Equal((2, DType.F32), (features.Tensor.Rank, features.Tensor.DType));
         }
@@ -71,7 +71,7 @@ public sealed class MediaTests
         await cluster.DeployAsync(Mini("mini"));
         string expected = Text(await cluster.GenerateAsync("mini", Ask("What is in the picture?")));
         MediaItem features;
-        using (PulledTensor encoded = await cluster.Models.EncodeAsync("mini", Picture(), TestContext.Current.CancellationToken))
+        using (PulledTensor encoded = await cluster.Models.EncodeAsync("mini", "", Picture(), TestContext.Current.CancellationToken))
         {
             features = Values(encoded.Tensor.AsReadOnlySpan<float>(), encoded.Tensor.Size(0), encoded.Tensor.Size(1));
         }

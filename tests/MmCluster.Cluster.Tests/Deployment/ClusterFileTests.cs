@@ -20,6 +20,7 @@ public sealed class ClusterFileTests
         Assert.Equal(["mini", "simulated"], file.Models.Select(model => model.Name));
         ModelDeployment mini = file.Models[0];
         Assert.Equal(("mini", "2026-11", DType.BF16, 2, false), (mini.Source, mini.Revision, mini.Dtype, mini.PipelineParallelSize, mini.Fused));
+        Assert.Equal((1, DType.BF16), (mini.TensorParallelSize, mini.Limits.KvCacheDtype));
         Assert.Equal((64, 64, 256L << 20), (mini.Limits.MaxNumSeqs, mini.Limits.MaxQueue, mini.Limits.KvCacheMemoryBytes));
         Assert.Equal((2, 4, "encoder"), (mini.Component("vision_tower").MinReplicas, mini.Component("vision_tower").MaxReplicas, mini.Component("vision_tower").Role));
         Assert.Equal(("a", 1, null), (mini.Component("backbone").Zone, mini.Component("backbone").MinReplicas, mini.Component("backbone").MaxReplicas));
@@ -36,6 +37,9 @@ public sealed class ClusterFileTests
     [InlineData(Model + "modells: {}\n", "c.yaml(5): unknown key 'modells'; known here: gateway, keys, models, schema")]
     [InlineData(Model + "    dtype: int8\n", "c.yaml(5): dtype: 'int8' is not known; known: f32, bf16, q8_0, q4_0")]
     [InlineData(Model + "    pipeline_parallel_size: 0\n", "c.yaml(5): pipeline_parallel_size: a whole number from 1 to 64 was expected, not '0'")]
+    [InlineData(Model + "    tensor_parallel_size: 2\n    pipeline_parallel_size: 2\n", "tensor_parallel_size: 2 beside a pipeline_parallel_size of 2: one of them must be 1")]
+    [InlineData(Model + "    dtype: fp8\n", "F8E4M3 is no format of weights here: F32, BF16, Q8_0 or Q4_0, and of a backbone on a GPU F16 or F8E4M3")]
+    [InlineData(Model + "    limits:\n      kv_cache_dtype: fp8\n", "c.yaml(6): kv_cache_dtype: 'fp8' is not known; known: f32, f16, bf16, q8_0")]
     [InlineData(Model + "    components:\n      a:\n        replicas: 3..2\n", "components.a.replicas")]
     [InlineData(Model + "    components:\n      a:\n        replicas: many\n", "c.yaml(7): replicas: a number from 1 to 1024 or a range such as 1..4 was expected, not 'many'")]
     [InlineData(Model + "    components:\n      a:\n        device: tpu\n", "cpu, cuda or cuda:N")]

@@ -54,6 +54,25 @@ public sealed class NodeLedgerTests
     }
 
     [Fact]
+    public void Gpus_in_a_row_are_promised_all_or_none()
+    {
+        NodeLedger ledger = new([new("cpu", 100), new("cuda:0", 50), new("cuda:1", 80), new("cuda:2", 90), new("cuda:3", 40)], _time);
+        Assert.False(ledger.TryReserve("a", "cuda", 60, count: 3));
+        Assert.False(ledger.TryReserve("a", "cuda:3", 10, count: 2));
+        Assert.True(ledger.TryReserve("a", "cuda", 60, count: 2));
+        Assert.Equal("cuda:1", ledger.Find("a"));
+        Assert.Equal([0, 0, 60, 60, 0], ledger.Devices.Select(device => device.ReservedBytes));
+        Assert.Equal(80, ledger.RoomOf("a"));
+        Assert.True(ledger.TryReserve("b", "cuda:0", 20, count: 2));
+        Assert.Equal([0, 20, 80, 60, 0], ledger.Devices.Select(device => device.ReservedBytes));
+        Assert.Equal(60, ledger.RoomOf("a"));
+        Assert.False(ledger.TryCorrect("a", 61));
+        Assert.True(ledger.TryCorrect("a", 55));
+        ledger.Release("b");
+        Assert.Equal([0, 0, 55, 55, 0], ledger.Devices.Select(device => device.ReservedBytes));
+    }
+
+    [Fact]
     public void Any_gpu_means_the_one_with_most_room()
     {
         NodeLedger ledger = new([new("cpu", 100), new("cuda:0", 50), new("cuda:1", 80)], _time);

@@ -49,8 +49,8 @@ public sealed class ModelPlannerTests
         Assert.Null(Plan(Desire(), Node("a", stages: [Backbone("r1", 0), Encoder(0, StageState.Loading)])).ServingRevision);
         ModelPlan plan = Plan(Desire(), Node("a", stages: [Backbone("r1", 0), Encoder(0, StageState.Ready, ("m", "r1"))]));
         Assert.Equal("r1", plan.ServingRevision);
-        Assert.Equal("m@r1/0", Assert.Single(plan.Backbones).Key);
-        Assert.Equal(7, Assert.Single(plan.Encoders).Positions);
+        Assert.Equal("m@r1/0", Assert.Single(plan.Serving!.Backbones).Key);
+        Assert.Equal(7, Assert.Single(plan.Serving!.Encoders).Positions);
         Assert.True(plan.IsSettled);
     }
 
@@ -80,7 +80,7 @@ public sealed class ModelPlannerTests
         StageView old = Backbone("r1", 0);
         ModelPlan loading = Plan(desire, Node("a", stages: [old, Encoder(0, StageState.Ready, ("m", "r1"))]));
         Assert.Equal("r1", loading.ServingRevision);
-        Assert.Equal("m@r1/0", Assert.Single(loading.Backbones).Key);
+        Assert.Equal("m@r1/0", Assert.Single(loading.Serving!.Backbones).Key);
         Assert.Contains(loading.Actions, action => action is StageAction.Place { Spec.Key: "m@r2/0" });
         Assert.DoesNotContain(loading.Actions, action => action is StageAction.Drain);
         ModelPlan over = Plan(desire, Node("a", stages: [old, Backbone("r2", 0), Encoder(0, StageState.Ready, ("m", "r1"), ("m", "r2"))]));
@@ -109,7 +109,7 @@ public sealed class ModelPlannerTests
         ModelPlan before = Plan(desire, drained, Node("b", stages: encoder));
         StageAction.Place place = Assert.IsType<StageAction.Place>(Assert.Single(before.Actions));
         Assert.Equal(("m@r1/1", "b"), (place.Spec.Key, Assert.Single(place.Nodes)));
-        Assert.Equal("m@r1/0", Assert.Single(before.Backbones).Key);
+        Assert.Equal("m@r1/0", Assert.Single(before.Serving!.Backbones).Key);
         ModelPlan after = Plan(desire, drained, Node("b", stages: [encoder, Backbone("r1", 1)]));
         Assert.Equal([new StageAction.Drain(StageKind.Backbone, "m@r1/0")], after.Actions);
     }
@@ -129,8 +129,7 @@ public sealed class ModelPlannerTests
         ModelPlan plan = Plan(removed, Node("a", stages: [Backbone("r1", 0), Encoder(0, StageState.Ready, ("m", "r1"), ("other", "x"))]));
         Assert.Equal(
             [new StageAction.Drain(StageKind.Backbone, "m@r1/0"), new StageAction.Detach(StageKind.Encoder, "d1/0", "r1")], plan.Actions);
-        Assert.Null(plan.ServingRevision);
-        Assert.Empty(plan.Backbones);
+        Assert.Null(plan.Serving);
     }
 
     [Fact]
@@ -171,6 +170,42 @@ public sealed class ModelPlannerTests
         Assert.Equal(kept, Kept(desire));
     }
 
+    [Fact]
+    public void A_rank_of_a_backbone_has_a_gpu_each_in_a_row_on_one_node()
+    {
+        const long Room = 2L << 30;
+        ModelDesire desire = Desire() with { Deployment = OnGpus(encoder: "cpu") with { TensorParallelSize = 2 }, Stages = Stages with { Encoders = [] } };
+        DeviceStatus[] apart = [new("cuda:0", Room, 0), new("cuda:1", 1000, 0), new("cuda:2", Room, 0)];
+        ModelPlan refused = Plan(desire, Node("one", gpus: new DeviceStatus("cuda:0", Room, 0)), Node("apart", apart));
+        Assert.Empty(refused.Actions);
+        Assert.StartsWith($"no node has 2 GPUs in a row, as tensor_parallel_size asks, with {20 + (1L << 30)} bytes free on each from cuda on for backbone of 'm'", refused.Problem, StringComparison.Ordinal);
+        ModelPlan plan = Plan(desire, Node("apart", apart), Node("pair", [new("cuda:0", Room, 0), new("cuda:1", Room, 0)]));
+        StageAction.Place place = Assert.IsType<StageAction.Place>(Assert.Single(plan.Actions));
+        Assert.Equal(["pair"], place.Nodes);
+        Assert.Equal((2, 20 + (1L << 30)), (place.Spec.DeviceCount, place.Spec.Bytes));
+    }
+
+    [Fact]
+    public void Ranks_on_a_processor_share_it()
+    {
+        ModelDesire desire = Desire() with { Deployment = _deployment with { TensorParallelSize = 2 } };
+        StageSpec backbone = Plan(desire, Node("a")).Actions.OfType<StageAction.Place>().First().Spec;
+        Assert.Equal((1, 40), (backbone.DeviceCount, backbone.Bytes));
+    }
+
+    [Fact]
+    public void A_coming_revision_may_be_asked_once_every_component_has_a_replica()
+    {
+        ModelDesire desire = Desire("r2") with { ServingRevision = "r1", Scaled = new Dictionary<string, int> { ["backbone"] = 2 } };
+        StageView encoder = Encoder(0, StageState.Ready, ("m", "r1"), ("m", "r2"));
+        Assert.Null(Plan(desire, Node("a", stages: [Backbone("r1", 0), encoder])).Coming);
+        ModelPlan half = Plan(desire, Node("a", stages: [Backbone("r1", 0), Backbone("r2", 0), encoder]));
+        Assert.Equal(("r1", "m@r1/0"), (half.Serving!.Revision, Assert.Single(half.Serving.Backbones).Key));
+        Assert.Equal(("r2", "m@r2/0"), (half.Coming!.Revision, Assert.Single(half.Coming.Backbones).Key));
+        ModelPlan whole = Plan(desire, Node("a", stages: [Backbone("r1", 0), Backbone("r2", 0), Backbone("r2", 1), encoder]));
+        Assert.Equal(("r2", null), (whole.ServingRevision, whole.Coming));
+    }
+
     private static long Kept(ModelDesire desire, params StageView[] stages) =>
         Plan(desire, Node("a", gpus: new DeviceStatus("cuda:0", 100L << 30, 0), stages: stages)).Actions.OfType<StageAction.Place>()
             .Single(place => place.Spec.Kind == StageKind.Backbone).Spec.KeptBytes;
@@ -188,8 +223,13 @@ public sealed class ModelPlannerTests
 
     private ModelDesire Desire(string revision = "r1") => new(_deployment, revision, Stages, null, new Dictionary<string, int>());
 
-    private static NodeView Node(string name, long free = 1000, string role = "worker", bool draining = false, DeviceStatus? gpus = null, params StageView[] stages) => new(
-        new NodeStatus { Name = name, Address = name, Role = role, Draining = draining, Devices = gpus is null ? [new("cpu", free, 0)] : [new("cpu", free, 0), gpus] },
+    private static NodeView Node(string name, long free = 1000, string role = "worker", bool draining = false, DeviceStatus? gpus = null, params StageView[] stages) =>
+        Node(name, free, role, draining, gpus is null ? [] : [gpus], stages);
+
+    private static NodeView Node(string name, DeviceStatus[] gpus) => Node(name, free: 1000, role: "worker", draining: false, gpus, []);
+
+    private static NodeView Node(string name, long free, string role, bool draining, DeviceStatus[] gpus, StageView[] stages) => new(
+        new NodeStatus { Name = name, Address = name, Role = role, Draining = draining, Devices = [new("cpu", free, 0), .. gpus] },
         [.. stages.Select(stage => stage with { Status = stage.Status with { Node = name } })]);
 
     private static StageView Backbone(string revision, int replica, StageState state = StageState.Ready, int used = 0) => new()

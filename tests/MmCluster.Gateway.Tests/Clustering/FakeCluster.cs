@@ -25,7 +25,7 @@ internal sealed class FakeCluster : IModelCluster
         yield break;
     }
 
-    public Task<PulledTensor> EncodeAsync(string model, MediaItem media, CancellationToken cancellationToken) => throw new NotSupportedException();
+    public Task<PulledTensor> EncodeAsync(string model, string revision, MediaItem media, CancellationToken cancellationToken) => throw new NotSupportedException();
 
     public Task DeployAsync(ModelDeployment deployment, CancellationToken cancellationToken)
     {
