@@ -4,7 +4,11 @@ namespace MmCluster.Tokenizers.Jinja;
 internal static class Access
 {
     /// <summary>x.name: a method or attribute, else an item.</summary>
-    public static Value Attribute(Value target, string name, RenderState state)
+    public static Value Attribute(Value target, string name, RenderState state) =>
+        Member(target, name, state) is var found && found is UndefinedValue && target is DictValue dict && dict.TryGet(name, out Value item) ? item : found;
+
+    /// <summary>A method or attribute only.</summary>
+    public static Value Member(Value target, string name, RenderState state)
     {
         switch (target)
         {
@@ -16,8 +20,6 @@ internal static class Access
                 return found;
             case TextValue or DictValue or ListValue when Methods.Find(target, name, state) is { } method:
                 return method;
-            case DictValue dict when dict.TryGet(name, out Value item):
-                return item;
             default:
                 return Missing(target, name);
         }
@@ -90,6 +92,7 @@ internal static class Access
         IReadOnlyList<Value> items = value switch
         {
             ListValue list => list.Items,
+            GeneratorValue generator => generator.Take(),
             DictValue dict => [.. dict.Entries.Select(entry => entry.Key)],
             TextValue text => text.Characters(),
             UndefinedValue => [],

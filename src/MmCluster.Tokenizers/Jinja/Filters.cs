@@ -9,7 +9,7 @@ internal static class Filters
     private static readonly Dictionary<string, Filter> ByName = new(StringComparer.Ordinal)
     {
         ["abs"] = (value, _, _) => NumberFilters.Abs(value),
-        ["attr"] = (value, arguments, state) => Access.Attribute(value, Name(arguments.Required(0, "name", "attr")), state),
+        ["attr"] = (value, arguments, state) => Access.Member(value, Name(arguments.Required(0, "name", "attr")), state),
         ["batch"] = ListFilters.Batch,
         ["capitalize"] = (value, _, state) => TextMethods.Capitalize(Text(value, state), state.Budget),
         ["count"] = (value, _, _) => Length(value),
@@ -51,7 +51,7 @@ internal static class Filters
         ["trim"] = (value, arguments, state) => TextMethods.Strip(Text(value, state), arguments.Get(0, "chars"), left: true, right: true),
         ["unique"] = ListFilters.Unique,
         ["upper"] = (value, _, state) => TextMethods.Upper(Text(value, state)),
-        ["wordcount"] = (value, _, state) => Value.Of(TextMethods.Split(Text(value, state), null, -1, fromRight: false).Count),
+        ["wordcount"] = (value, _, state) => Value.Of(TextMethods.CountWords(Text(value, state).Text)),
     };
 
     /// <summary>A filter; throws naming it when it is not known.</summary>
@@ -97,10 +97,10 @@ internal static class Filters
         return value is UndefinedValue || (falsy && !value.IsTrue) ? arguments.Get(0, "default_value") ?? TextValue.Empty : value;
     }
 
-    private static Value Items(Value value, Arguments arguments, RenderState state) => value switch
+    private static GeneratorValue Items(Value value, Arguments arguments, RenderState state) => value switch
     {
-        UndefinedValue => new ListValue([]),
-        DictValue => ((FunctionValue)Methods.Find(value, "items", state)!).Call(Arguments.Empty),
+        UndefinedValue => new GeneratorValue(() => []),
+        DictValue => new GeneratorValue(() => ((ListValue)((FunctionValue)Methods.Find(value, "items", state)!).Call(Arguments.Empty)).Items),
         _ => throw new TemplateFailure("Can only get item pairs from a mapping."),
     };
 
@@ -119,7 +119,7 @@ internal static class Filters
     private static Value Reverse(Value value, RenderState state)
     {
         Value[] items = [.. Access.Iterate(value, state.Budget).Reverse()];
-        return value is TextValue ? Join(items, TextValue.Empty, state.Budget) : new ListValue(items);
+        return value is TextValue ? Join(items, TextValue.Empty, state.Budget) : new GeneratorValue(() => items);
     }
 
     // Jinja adds a newline before it splits, so that one at the end survives.

@@ -17,19 +17,17 @@ internal static class ListFilters
 
     public static Value Map(Value value, Arguments arguments, RenderState state)
     {
-        // What is empty, None for one, is taken as it is, iterable or not.
-        IReadOnlyList<Value> items = value.IsTrue ? Access.Iterate(value, state.Budget) : [];
         if (arguments.Positional.Count == 0)
         {
             arguments.Allow("map", "attribute", "default");
             Value name = arguments.Named.GetValueOrDefault("attribute") ?? throw new TemplateFailure("map requires a filter argument");
             Value? otherwise = arguments.Named.GetValueOrDefault("default");
-            return new ListValue([.. items.Select(item =>
+            return new GeneratorValue(() => [.. Items(value, state).Select(item =>
                 Attribute(item, name, state) is var found && found is UndefinedValue && otherwise is not null ? otherwise : found)]);
         }
         Filter filter = Filters.Find(NameOf(arguments.Positional[0]));
         Arguments rest = arguments with { Positional = [.. arguments.Positional.Skip(1)] };
-        return new ListValue([.. items.Select(item => filter(item, rest, state))]);
+        return new GeneratorValue(() => [.. Items(value, state).Select(item => filter(item, rest, state))]);
     }
 
     public static Value Select(Value value, Arguments arguments, RenderState state, bool attribute, bool keep)
@@ -38,8 +36,7 @@ internal static class ListFilters
         Value? name = attribute ? arguments.Required(0, "attribute", "selectattr") : null;
         Test test = arguments.Positional.Count > used ? Tests.Find(NameOf(arguments.Positional[used])) : (item, _, _) => item.IsTrue;
         Arguments rest = arguments with { Positional = [.. arguments.Positional.Skip(used + 1)] };
-        IReadOnlyList<Value> items = value.IsTrue ? Access.Iterate(value, state.Budget) : [];
-        return new ListValue([.. items.Where(item =>
+        return new GeneratorValue(() => [.. Items(value, state).Where(item =>
             test(name is null ? item : Attribute(item, name, state), rest, state) == keep)]);
     }
 
@@ -68,8 +65,7 @@ internal static class ListFilters
     {
         arguments.Allow("unique", "case_sensitive", "attribute");
         Func<Value, Value> key = Key(arguments.Get(0, "case_sensitive"), arguments.Get(1, "attribute"), state);
-        var seen = new HashSet<Value>(ValueEquality.Instance);
-        return new ListValue([.. Access.Iterate(value, state.Budget).Where(item => seen.Add(key(item)))]);
+        return new GeneratorValue(() => [.. Access.Iterate(value, state.Budget).DistinctBy(key, ValueEquality.Instance)]);
     }
 
     public static Value GroupBy(Value value, Arguments arguments, RenderState state)
@@ -111,16 +107,17 @@ internal static class ListFilters
         {
             throw new TemplateFailure("batch: the size must be a positive integer");
         }
-        var batches = new List<Value>();
-        foreach (Value[] chunk in Access.Iterate(value, state.Budget).Chunk((int)size))
+        Value? fill = arguments.Get(1, "fill_with");
+        return new GeneratorValue(() => [.. Access.Iterate(value, state.Budget).Chunk((int)size).Select(chunk =>
         {
-            Value? fill = arguments.Get(1, "fill_with");
             int missing = fill is null or NoneValue ? 0 : (int)size - chunk.Length;
             state.Budget.Step(missing);
-            batches.Add(new ListValue([.. chunk, .. Enumerable.Repeat(fill!, missing)]));
-        }
-        return new ListValue(batches);
+            return new ListValue([.. chunk, .. Enumerable.Repeat(fill!, missing)]);
+        })]);
     }
+
+    // What is empty, None for one, is taken as it is, iterable or not.
+    private static IReadOnlyList<Value> Items(Value value, RenderState state) => value.IsTrue ? Access.Iterate(value, state.Budget) : [];
 
     /// <summary>An attribute by a dotted path, or an item by number.</summary>
     private static Value Attribute(Value item, Value name, RenderState state)

@@ -21,6 +21,10 @@ internal static class NumberFilters
             throw new TemplateFailure("int: only base 10 is supported", FailureKind.Unknown);
         }
         Value otherwise = arguments.Get(0, "default") ?? Value.Of(0);
+        if (Operators.TryInteger(value, out long whole))
+        {
+            return Value.Of(whole);
+        }
         if (value is TextValue text && long.TryParse(
             text.Text.Trim().Replace("_", "", StringComparison.Ordinal), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out long parsed))
         {

@@ -125,6 +125,7 @@ internal static class Operators
         TextValue text => item is TextValue part ? text.Text.Contains(part.Text, StringComparison.Ordinal)
             : throw new TemplateFailure($"'in <string>' requires string as left operand, not {item.TypeName}"),
         ListValue list => list.Items.Any(candidate => ValueEquality.Instance.Equals(candidate, item)),
+        GeneratorValue generator => generator.Take().Any(candidate => ValueEquality.Instance.Equals(candidate, item)),
         DictValue dict => dict.TryGet(item, out _),
         UndefinedValue => false,
         _ => throw new TemplateFailure($"argument of type '{container.TypeName}' is not iterable"),

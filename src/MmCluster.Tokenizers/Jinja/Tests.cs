@@ -14,7 +14,7 @@ internal static class Tests
         ["string"] = (value, _, _) => value is TextValue,
         ["mapping"] = (value, _, _) => value is DictValue,
         ["sequence"] = (value, _, _) => value is TextValue or ListValue or DictValue or UndefinedValue,
-        ["iterable"] = (value, _, _) => value is TextValue or ListValue or DictValue or UndefinedValue,
+        ["iterable"] = (value, _, _) => value is TextValue or ListValue or GeneratorValue or DictValue or UndefinedValue,
         ["number"] = (value, _, _) => value is IntValue or FloatValue or BoolValue,
         ["integer"] = (value, _, _) => value is IntValue,
         ["float"] = (value, _, _) => value is FloatValue,

@@ -7,6 +7,20 @@ namespace MmCluster.Tokenizers.Jinja;
 /// <summary>What Python's str methods do, with each character's origin kept.</summary>
 internal static class TextMethods
 {
+    /// <summary>Runs of letters, digits and underscores.</summary>
+    public static int CountWords(string text)
+    {
+        int count = 0;
+        bool isInside = false;
+        foreach (Rune rune in text.EnumerateRunes())
+        {
+            bool isWord = Rune.IsLetterOrDigit(rune) || Rune.IsNumber(rune) || rune.Value == '_';
+            count += isWord && !isInside ? 1 : 0;
+            isInside = isWord;
+        }
+        return count;
+    }
+
     /// <summary>Python's str.isspace for one character.</summary>
     public static bool IsSpace(char c) => char.IsWhiteSpace(c) || c is >= '\x1C' and <= '\x1F';
 

@@ -69,6 +69,25 @@ internal sealed class ListValue(IReadOnlyList<Value> items, bool isTuple = false
     public override bool IsTrue => items.Count > 0;
 }
 
+/// <summary>What map, select and their like give: true whatever is in it, without a length, and empty once somebody has gone through it.</summary>
+internal sealed class GeneratorValue(Func<IReadOnlyList<Value>> make) : Value
+{
+    private bool _isTaken;
+
+    public override string TypeName => "generator";
+
+    /// <summary>The items, the first time.</summary>
+    public IReadOnlyList<Value> Take()
+    {
+        if (_isTaken)
+        {
+            return [];
+        }
+        _isTaken = true;
+        return make();
+    }
+}
+
 /// <summary>A dictionary in insertion order.</summary>
 internal sealed class DictValue : Value
 {
