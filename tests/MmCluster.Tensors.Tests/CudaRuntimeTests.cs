@@ -105,6 +105,30 @@ public sealed class CudaRuntimeTests
         }
     }
 
+    [Theory, InlineData(0), InlineData(1), InlineData(257), InlineData(70_001)] // the last by a copy engine, the others by a kernel
+    public unsafe void Words_come_from_pinned_memory_and_go_back_in_the_streams_order(int count)
+    {
+        using var stream = new CudaStream(_context);
+        using CudaContext.StreamScope use = _context.Use(stream);
+        long bytes = (long)count * sizeof(int);
+        using var source = new PinnedBuffer(_context, bytes);
+        using var target = new PinnedBuffer(_context, bytes + sizeof(int));
+        target.Span<int>(0, count + 1).Fill(-1);
+        using Tensor there = Tensor.Zeros([count + 1], DType.I32, _device);
+        for (int round = 1; round <= 3; round++)
+        {
+            for (int i = 0; i < count; i++)
+            {
+                source.Span<int>(0, count)[i] = i * round;
+            }
+
+            stream.CopyWords(source.Address, there.Data, bytes);
+            stream.CopyWords(there.Data, target.Address, bytes);
+            stream.Synchronize();
+            Assert.Equal([.. Enumerable.Range(0, count).Select(i => i * round), -1], target.Span<int>(0, count + 1).ToArray());
+        }
+    }
+
     [Fact]
     public void Errors_name_the_call_and_whether_the_context_is_lost()
     {

@@ -1,6 +1,5 @@
 using MmCluster.Tensors;
 using MmCluster.Tensors.Cuda;
-using MmCluster.Tensors.Cuda.Native;
 
 namespace MmCluster.Engine.Cuda;
 
@@ -41,10 +40,10 @@ internal sealed unsafe class SampleOutputs : IDisposable
     public void Download(CudaStream stream, PinnedBuffer target, bool logprobs)
     {
         long words = 3L * Rows * sizeof(int);
-        CudaCall.Check(CudaDriver.cuMemcpyDtoHAsync_v2(target.Address, (nint)Tokens, (nuint)words, stream.Handle));
+        stream.CopyWords(Tokens, target.Address, words);
         if (logprobs)
         {
-            CudaCall.Check(CudaDriver.cuMemcpyDtoHAsync_v2(target.Address + words, (nint)TopIds, (nuint)(2L * Rows * _maxTop * sizeof(int)), stream.Handle));
+            stream.CopyWords(TopIds, target.Address + words, 2L * Rows * _maxTop * sizeof(int));
         }
     }
 

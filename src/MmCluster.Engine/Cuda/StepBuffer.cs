@@ -1,6 +1,5 @@
 using MmCluster.Tensors;
 using MmCluster.Tensors.Cuda;
-using MmCluster.Tensors.Cuda.Native;
 
 namespace MmCluster.Engine.Cuda;
 
@@ -50,8 +49,7 @@ internal sealed unsafe class StepBuffer : IDisposable
     /// <summary>Brings the first <paramref name="words"/> of what was written to the GPU, behind what is on the stream.</summary>
     public void Upload(CudaStream stream, int words)
     {
-        _context.Bind();
-        CudaCall.Check(CudaDriver.cuMemcpyHtoDAsync_v2((nint)Words.Data, _pinned[_turn]!.Address, (nuint)(4L * words), stream.Handle));
+        stream.CopyWords(_pinned[_turn]!.Address, Words.Data, 4L * words);
     }
 
     public void Dispose()

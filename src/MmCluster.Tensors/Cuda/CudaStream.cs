@@ -9,8 +9,10 @@ namespace MmCluster.Tensors.Cuda;
 internal sealed unsafe class CudaStream : IDisposable
 {
     private const uint NonBlocking = 1;
+    private const long MostByKernel = 256 << 10; // beyond, the copy engines' speed counts
 
     private readonly nint _handle;
+    private CudaKernel? _copyWords;
     private bool _disposed;
 
     /// <param name="context">The GPU.</param>
@@ -67,6 +69,22 @@ internal sealed unsafe class CudaStream : IDisposable
     {
         Context.Bind();
         CudaCall.Check(CudaDriver.cuStreamSynchronize(Handle));
+    }
+
+    /// <summary>Copies a whole number of words behind what is on the stream, from or to a <see cref="PinnedBuffer"/> that stays as it is until then.</summary>
+    internal void CopyWords(void* from, void* to, long bytes)
+    {
+        if (bytes <= MostByKernel)
+        {
+            int words = (int)(bytes / sizeof(int));
+            _copyWords ??= Context.Kernels["indices", "copy_words"];
+            _copyWords.Launch(this, (words + 255) / 256, 256, 0, from, to, words);
+        }
+        else
+        {
+            Context.Bind();
+            CudaCall.Check(CudaDriver.cuMemcpyAsync((nint)to, (nint)from, (nuint)bytes, Handle));
+        }
     }
 
     /// <summary>Lets what comes next on this stream wait for <paramref name="recorded"/>; the caller does not wait.</summary>

@@ -33,7 +33,8 @@ internal sealed unsafe class DecodeAttention
     /// <param name="v">[S, Hkv, D]</param>
     /// <param name="rope">The rotation; null: none.</param>
     /// <param name="cache">Address of the layer's blocks in q's type, as <see cref="PagedKv"/> lays them out.</param>
-    /// <param name="batch">One token a sequence; a sequence of length 0 (padding of a graph's bucket) gives zeros.</param>
+    /// <param name="batch">One token a sequence; a sequence of length 0 (padding of a graph's bucket) gives zeros. Its numbers are read while the kernel in front
+    /// runs: they must not come from kernels that overlap.</param>
     /// <param name="options">Causal; no biases.</param>
     /// <param name="y">[S, H, D]</param>
     internal bool TryRun(Tensor q, Tensor k, Tensor v, RopeTable? rope, nint cache, PagedBatch batch, in AttentionOptions options, Tensor y)

@@ -20,6 +20,9 @@ internal sealed unsafe class Matmul
     private const int Rounds = 3;
     private const int DeterministicRows = 128;
 
+    // Numbers of rows for whose products cuBLASLt is asked what it proposes, where reading W takes the time.
+    private static readonly int[] FewRows = [16, 24, 32, 48, 64, 96, 128];
+
     private readonly CudaContext _context;
     private readonly nint _handle;
     private readonly ConcurrentDictionary<(MatmulShape Shape, int Alignment, bool Deterministic), Plan> _plans = new();
@@ -113,7 +116,7 @@ internal sealed unsafe class Matmul
             return plan.Found ? plan : First(plan, alignment);
         }
 
-        MatmulHeuristic[] candidates = Candidates(plan, alignment);
+        MatmulHeuristic[] candidates = capturing ? Candidates(plan, alignment) : AllCandidates(plan, shape, alignment);
         plan.Found = candidates.Length > 0;
         if (plan.Found)
         {
@@ -136,13 +139,13 @@ internal sealed unsafe class Matmul
     }
 
     // Whether an algorithm chosen for a similar size works for this one.
-    private bool Fits(Plan plan)
+    private bool Fits(Plan plan) => plan.Found = Works(plan, plan.Algorithm);
+
+    private bool Works(Plan plan, MatmulHeuristic algorithm)
     {
-        MatmulHeuristic algorithm = plan.Algorithm;
         MatmulHeuristic result = default;
-        plan.Found = CublasLt.cublasLtMatmulAlgoCheck(_handle, plan.Description, plan.W, plan.X, plan.Y, plan.Y, &algorithm, &result) == CublasResult.Success
+        return CublasLt.cublasLtMatmulAlgoCheck(_handle, plan.Description, plan.W, plan.X, plan.Y, plan.Y, &algorithm, &result) == CublasResult.Success
             && result.State == CublasResult.Success && (long)result.WorkspaceBytes <= WorkspaceBytes;
-        return plan.Found;
     }
 
     private MatmulHeuristic[] Candidates(Plan plan, int alignment)
@@ -170,6 +173,21 @@ internal sealed unsafe class Matmul
         CudaCall.Check(result, "cublasLtMatmulAlgoGetHeuristic(");
         return [.. new ReadOnlySpan<MatmulHeuristic>(found, count).ToArray().Where(one => one.State == CublasResult.Success)];
     }
+
+    // What is proposed for some numbers of few rows differs, and the best for one may be proposed for another only.
+    private MatmulHeuristic[] AllCandidates(Plan plan, MatmulShape shape, int alignment)
+    {
+        IEnumerable<MatmulHeuristic> proposed = Candidates(plan, alignment);
+        if (shape.M <= FewRows[^1])
+        {
+            proposed = proposed.Concat(FewRows.SelectMany(rows => Candidates(new Plan(shape with { M = rows }), alignment)));
+        }
+
+        return [.. proposed.DistinctBy(AlgorithmOf).Where(algorithm => Works(plan, algorithm))];
+    }
+
+    // The algorithm itself, without what the heuristic thinks of it.
+    private static string AlgorithmOf(MatmulHeuristic one) => Convert.ToHexString(new ReadOnlySpan<byte>(one.Algorithm, 8 * sizeof(ulong)));
 
     private MatmulHeuristic Fastest(Plan plan, MatmulHeuristic[] candidates, MatmulShape shape, nint x, nint w, nint y, nint bias)
     {
@@ -215,7 +233,7 @@ internal sealed unsafe class Matmul
     {
         uint rows = _context.Deterministic ? 0 : Math.Max(16, BitOperations.RoundUpToPowerOf2((uint)shape.M));
         return KernelCache.Key([
-            "matmul", _context.Properties.Name, $"{CublasLt.cublasLtGetVersion()}",
+            "matmul of many proposals", _context.Properties.Name, $"{CublasLt.cublasLtGetVersion()}",
             $"{rows} {shape.N} {shape.K} {shape.Type} {shape.Output} {shape.Adds} {shape.Biased} {Math.Min(alignment, 16)}"]);
     }
 

@@ -121,10 +121,9 @@ extern "C" __global__ void __launch_bounds__(WARPS * 32, MIN_BLOCKS) attention_d
         query[count + i / D][i % D] = 0;
     }
     pdl_launch();
-    pdl_wait();
 
-    // One token alone waits for chains of loads that need each other's results: what needs nothing is asked for first, the block of the cache before
-    // the query.
+    // One token alone waits for chains of loads that need each other's results. What a step is told (lengths, positions, tables) is there before the step's
+    // first kernel, so it is read while the kernel in front still runs.
     const int length = lengths[m], position = cos ? positions[m] : 0, slot = slots[m];
 
     // Blocks of this split, and of this warp: begin + warp, + WARPS, ...
@@ -136,16 +135,8 @@ extern "C" __global__ void __launch_bounds__(WARPS * 32, MIN_BLOCKS) attention_d
     const i64 head_size = 2 * Block * D;
     int block = begin + warp;
     const int own_block = block < end ? table[block] : 0;
+    pdl_wait();
     auto keys_of = [&](int at) { return cache + ((i64)at * kv_heads + kv_head) * head_size; };
-
-    const Rope rope{cos, sin, rotary, interleaved};
-    const u16* own_key = k + m * k_step + kv_head * D;
-    for (int i = threadIdx.x; i < (count + 1) * D && length > 0; i += WARPS * 32)
-    {
-        const int head = i / D, d = i % D;
-        const u16* x = head == count ? own_key : q + m * q_step + (i64)(first_head + head) * D;
-        query[head == count ? Heads : head][d] = narrow(turned(rope, x, d, position));
-    }
 
     u32 key[2][KeyWords], value[4][ValueWords];
     auto load_keys = [&](int at)
@@ -169,6 +160,15 @@ extern "C" __global__ void __launch_bounds__(WARPS * 32, MIN_BLOCKS) attention_d
     {
         load_keys(own_block);
         load_values(own_block);
+    }
+
+    const Rope rope{cos, sin, rotary, interleaved};
+    const u16* own_key = k + m * k_step + kv_head * D;
+    for (int i = threadIdx.x; i < (count + 1) * D && length > 0; i += WARPS * 32)
+    {
+        const int head = i / D, d = i % D;
+        const u16* x = head == count ? own_key : q + m * q_step + (i64)(first_head + head) * D;
+        query[head == count ? Heads : head][d] = narrow(turned(rope, x, d, position));
     }
     __syncthreads();
 

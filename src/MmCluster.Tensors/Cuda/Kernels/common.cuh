@@ -73,7 +73,7 @@ template <> DI void store4<f16>(f16* p, const float* v)
                             (u32)float_to_f16(v[2]) | ((u32)float_to_f16(v[3]) << 16));
 }
 
-// ---- programmatic dependent launch; both do nothing in a kernel launched without it. Nothing but constants may be read before pdl_wait.
+// ---- programmatic dependent launch; both do nothing in a kernel launched without it. Before pdl_wait only what no kernel of the step writes may be read.
 DI void pdl_launch()
 {
 #if __CUDA_ARCH__ >= 900

@@ -141,7 +141,24 @@ DI void gemv(Gemv p)
         __syncthreads();
     }
     pdl_launch();
+
+    // A thread's results. Neighbouring threads take neighbouring rows of W, so outputs of one token.
+    constexpr int Rows = EPILOGUE == GATED ? 8 : 16, Results = ROW_TILES * TOKEN_TILES * Rows * 8, Each = (Results + WARPS * 32 - 1) / (WARPS * 32);
+    auto token_of = [](int i) { return i / (Rows * 8) % TOKEN_TILES * 8 + i / Rows % 8; };
+    auto output_of = [](int i) { return (blockIdx.x * ROW_TILES + i / (Rows * 8) / TOKEN_TILES) * Rows + i % Rows; };
+    auto is_there = [&](int i) { return i < Results && token_of(i) < p.M && output_of(i) < (EPILOGUE == GATED ? half : p.N); };
+
     pdl_wait();
+    float before[Each]; // what they are added to, asked for now, or the end would wait for it
+    if (EPILOGUE == ADD)
+    {
+#pragma unroll
+        for (int e = 0; e < Each; e++)
+        {
+            const int i = threadIdx.x + e * WARPS * 32;
+            before[e] = is_there(i) ? widen(((const u16*)p.Y)[(first_token + token_of(i)) * p.y_step + output_of(i)]) : 0.f;
+        }
+    }
     while (chunk < chunks)
     {
         const int next = chunk + WARPS * UNROLL;
@@ -233,17 +250,15 @@ DI void gemv(Gemv p)
         return rsqrtf(s / p.K + p.eps);
     };
 
-    // Neighbouring threads take neighbouring rows of W, so outputs of one token.
-    constexpr int Rows = EPILOGUE == GATED ? 8 : 16;
-    for (int i = threadIdx.x; i < ROW_TILES * TOKEN_TILES * Rows * 8; i += WARPS * 32)
+#pragma unroll
+    for (int e = 0; e < Each; e++)
     {
-        const int r = i % Rows, n = i / (Rows * 8) % TOKEN_TILES, tile = i / (Rows * 8) / TOKEN_TILES;
-        const int token = n * 8 + i / Rows % 8, out = (blockIdx.x * ROW_TILES + tile) * Rows + r;
-        if (token >= p.M || out >= (EPILOGUE == GATED ? half : p.N))
+        const int i = threadIdx.x + e * WARPS * 32, token = token_of(i), out = output_of(i);
+        if (!is_there(i))
         {
             continue;
         }
-        const int at = (tile * TOKEN_TILES + n) * Tile + r * 8 + token % 8;
+        const int at = i / (Rows * 8) * Tile + i % Rows * 8 + token % 8;
         const float norm = NORM ? inverse_rms(token) : 1.f;
         float y = total(at) * norm * row_scale(p.scales, out) + (p.bias ? p.bias[out] : 0.f);
         const i64 to = (first_token + token) * p.y_step + out;
@@ -254,7 +269,7 @@ DI void gemv(Gemv p)
         }
         else if (EPILOGUE == ADD)
         {
-            ((u16*)p.Y)[to] = narrow(y + widen(((u16*)p.Y)[to]));
+            ((u16*)p.Y)[to] = narrow(y + before[e]);
         }
         else if (EPILOGUE == FLOAT)
         {

@@ -78,3 +78,13 @@ KERNEL gather(int size, const void* x, int axis, const void* ids, int wide, void
         move(size, x, from, y, i);
     }
 }
+
+// Words from or to pinned memory of the host: sooner there than a copy, for which the stream changes engines twice.
+KERNEL copy_words(const u32* from, u32* to, int count)
+{
+    int i = blockIdx.x * blockDim.x + threadIdx.x;
+    if (i < count)
+    {
+        to[i] = from[i];
+    }
+}

@@ -41,6 +41,21 @@ DI void norm(const u16* x, i64 x_step, u16* residual, i64 residual_step, const f
 {
     __shared__ float partial[32];
     pdl_launch();
+    float2 w[VECTORS][4];
+    auto load_gain = [&](int i)
+    {
+        const int at = (i * blockDim.x + threadIdx.x) * 8;
+#pragma unroll
+        for (int j = 0; j < 4; j++)
+        {
+            w[i][j] = gain && at < columns ? ((const float2*)(gain + at))[j] : make_float2(1, 1);
+        }
+    };
+#pragma unroll
+    for (int i = 0; i < VECTORS && !CENTERED; i++) // a constant, so it is read while the kernel in front still runs; LayerNorm has no registers left for it
+    {
+        load_gain(i);
+    }
     pdl_wait();
     const i64 row = (i64)blockIdx.x * blockDim.y + threadIdx.y;
     if (row >= rows)
@@ -91,15 +106,18 @@ DI void norm(const u16* x, i64 x_step, u16* residual, i64 residual_step, const f
         const int at = (i * blockDim.x + threadIdx.x) * 8;
         if (at < columns)
         {
-            float2 w[4], b[4];
+            if (CENTERED)
+            {
+                load_gain(i);
+            }
+            float2 b[4];
 #pragma unroll
             for (int j = 0; j < 4; j++)
             {
-                w[j] = gain ? ((const float2*)(gain + at))[j] : make_float2(1, 1);
                 b[j] = bias ? ((const float2*)(bias + at))[j] : make_float2(0, 0);
             }
-            *(uint4*)(y + row * y_step + at) = make_uint4(scale2(v[i].x, w[0], b[0], mean, scale), scale2(v[i].y, w[1], b[1], mean, scale),
-                scale2(v[i].z, w[2], b[2], mean, scale), scale2(v[i].w, w[3], b[3], mean, scale));
+            *(uint4*)(y + row * y_step + at) = make_uint4(scale2(v[i].x, w[i][0], b[0], mean, scale), scale2(v[i].y, w[i][1], b[1], mean, scale),
+                scale2(v[i].z, w[i][2], b[2], mean, scale), scale2(v[i].w, w[i][3], b[3], mean, scale));
         }
     }
 }

@@ -155,12 +155,22 @@ __device__ void best_of(const float* row, int vocabulary, float& value, int& id,
     id = 0x7fffffff;
     if (vocabulary % 4 == 0) {
         const float4* fours = (const float4*)row;
-        for (int i = threadIdx.x; i < vocabulary / 4; i += THREADS) {
-            float4 four = fours[i];
-            if (before(four.x, 4 * i, value, id)) { value = four.x; id = 4 * i; }
-            if (before(four.y, 4 * i + 1, value, id)) { value = four.y; id = 4 * i + 1; }
-            if (before(four.z, 4 * i + 2, value, id)) { value = four.z; id = 4 * i + 2; }
-            if (before(four.w, 4 * i + 3, value, id)) { value = four.w; id = 4 * i + 3; }
+        constexpr int TOGETHER = 4; // loads in flight
+        for (int first = threadIdx.x; first < vocabulary / 4; first += TOGETHER * THREADS) {
+            float4 four[TOGETHER];
+#pragma unroll
+            for (int j = 0; j < TOGETHER; j++) {
+                int i = min(first + j * THREADS, vocabulary / 4 - 1); // once more changes nothing
+                four[j] = fours[i];
+            }
+#pragma unroll
+            for (int j = 0; j < TOGETHER; j++) {
+                int i = min(first + j * THREADS, vocabulary / 4 - 1);
+                if (before(four[j].x, 4 * i, value, id)) { value = four[j].x; id = 4 * i; }
+                if (before(four[j].y, 4 * i + 1, value, id)) { value = four[j].y; id = 4 * i + 1; }
+                if (before(four[j].z, 4 * i + 2, value, id)) { value = four[j].z; id = 4 * i + 2; }
+                if (before(four[j].w, 4 * i + 3, value, id)) { value = four[j].w; id = 4 * i + 3; }
+            }
         }
     } else {
         for (int i = threadIdx.x; i < vocabulary; i += THREADS) {

@@ -77,6 +77,9 @@ internal static unsafe partial class CudaDriver
     internal static partial CudaResult cuMemcpyDtoDAsync_v2(nint target, nint source, nuint bytes, nint stream);
 
     [LibraryImport(Library)]
+    internal static partial CudaResult cuMemcpyAsync(nint target, nint source, nuint bytes, nint stream);
+
+    [LibraryImport(Library)]
     internal static partial CudaResult cuMemcpyPeerAsync(nint target, nint targetContext, nint source, nint sourceContext, nuint bytes, nint stream);
 
     [LibraryImport(Library)]
