@@ -1,3 +1,4 @@
+using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
@@ -29,9 +30,9 @@ public sealed class ClusterNode : IAsyncDisposable
     /// <param name="options">What it must be told.</param>
     /// <param name="configure">What the host has besides: where logs go.</param>
     /// <param name="cancellationToken">Gives up.</param>
-    /// <exception cref="MmException">Unavailable: a port is taken, or the cluster's folder cannot be used.</exception>
+    /// <exception cref="MmException">Unavailable: a port is taken, or the cluster's folder cannot be used; InvalidArgument: a provider that this build does not have.</exception>
     public static Task<ClusterNode> StartSiloAsync(MmSiloOptions options, Action<ILoggingBuilder> configure, CancellationToken cancellationToken) =>
-        StartAsync(builder => builder.UseOrleans(silo => silo.AddMmSilo(options)), configure, cancellationToken);
+        StartAsync(options, builder => builder.UseOrleans(silo => silo.AddMmSilo(options)), configure, cancellationToken);
 
     /// <summary>Joins as a client; until a silo can be reached it tries again.</summary>
     /// <param name="options">What it must be told.</param>
@@ -39,7 +40,7 @@ public sealed class ClusterNode : IAsyncDisposable
     /// <param name="cancellationToken">Gives up.</param>
     public static Task<ClusterNode> StartClientAsync(MmClientOptions options, Action<ILoggingBuilder> configure, CancellationToken cancellationToken) =>
         StartAsync(
-            builder => builder.UseOrleansClient(client => client.AddMmClient(options).UseConnectionRetryFilter(WaitAsync)), configure, cancellationToken);
+            options, builder => builder.UseOrleansClient(client => client.AddMmClient(options).UseConnectionRetryFilter(WaitAsync)), configure, cancellationToken);
 
     /// <summary>Stops: stages end, the silo leaves the membership.</summary>
     public async ValueTask DisposeAsync()
@@ -55,9 +56,10 @@ public sealed class ClusterNode : IAsyncDisposable
     }
 
     private static async Task<ClusterNode> StartAsync(
-        Action<HostApplicationBuilder> join, Action<ILoggingBuilder> configure, CancellationToken cancellationToken)
+        MmProcessOptions options, Action<HostApplicationBuilder> join, Action<ILoggingBuilder> configure, CancellationToken cancellationToken)
     {
         HostApplicationBuilder builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings());
+        builder.Configuration.AddInMemoryCollection(options.Orleans.Select(setting => KeyValuePair.Create($"Orleans:{setting.Key}", setting.Value)));
         configure(builder.Logging);
         join(builder);
         IHost host = builder.Build();

@@ -23,6 +23,7 @@ internal sealed record CommandRun(int Exit, string Out, string Error)
                 In = new StringReader(input),
                 Out = output,
                 Error = error,
+                Names = () => environment.Keys,
                 Environment = name => environment.GetValueOrDefault(name),
                 Progress = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(TextWriter.Null) }),
             },

@@ -2,12 +2,16 @@ using System.CommandLine;
 using MmCluster.Cli.Commands;
 using MmCluster.Cli.Hosting;
 using MmCluster.Cluster.Hosting;
+using MmCluster.Models;
 
 namespace MmCluster.Cli.Clustering;
 
 /// <summary>What every process of a cluster is told: where the others are, and what they know of each other.</summary>
 internal sealed class ClusterOptions
 {
+    private const string OrleansPrefix = "Orleans__";
+    private const string ClusteringProvider = OrleansPrefix + "Clustering__ProviderType";
+
     private readonly Option<string?> _folder = new("--cluster-folder")
     {
         Description = "Folder by which the processes of one machine find each other, and where the cluster's state is kept (MM_CLUSTER_FOLDER).",
@@ -45,10 +49,16 @@ internal sealed class ClusterOptions
         ClusterId = parsed.GetRequiredValue(_id),
         ClusterFolder = folder,
         CardsFolder = context.Cards,
+        Orleans = context.EnvironmentNames(OrleansPrefix).ToDictionary(
+            name => name[OrleansPrefix.Length..].Replace("__", ":", StringComparison.Ordinal), context.Environment, StringComparer.OrdinalIgnoreCase),
         TensorLinkPort = parsed.GetValue(_linkPort),
         TensorLinkBytes = parsed.GetValue(_linkBytes) ?? options.TensorLinkBytes,
     };
 
     private string Secret(ParseResult parsed, CommandContext context, string folder) =>
-        parsed.GetValue(_secret) ?? context.Environment("MM_CLUSTER_SECRET") ?? KeptSecret.Of(folder);
+        parsed.GetValue(_secret) ?? context.Environment("MM_CLUSTER_SECRET")
+        ?? (context.EnvironmentNames(ClusteringProvider).Any()
+            ? throw new MmException(
+                MmErrorCode.InvalidArgument, $"name the cluster's secret (--cluster-secret, MM_CLUSTER_SECRET): with {ClusteringProvider} the processes share no folder that keeps one")
+            : KeptSecret.Of(folder));
 }

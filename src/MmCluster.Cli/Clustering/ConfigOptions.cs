@@ -32,9 +32,7 @@ internal sealed class ConfigOptions
         ? ClusterFile.Read(path, [.. FromEnvironment(context), .. (parsed.GetValue(Overrides) ?? []).Select(FromFlag)])
         : new ClusterFile();
 
-    private static IEnumerable<YamlOverride> FromEnvironment(CommandContext context) => Environment.GetEnvironmentVariables().Keys.Cast<string>()
-        .Where(name => name.StartsWith(Prefix, StringComparison.OrdinalIgnoreCase))
-        .Order(StringComparer.Ordinal)
+    private static IEnumerable<YamlOverride> FromEnvironment(CommandContext context) => context.EnvironmentNames(Prefix)
         .Where(name => context.Environment(name) is not null)
         .Select(name => new YamlOverride(name[Prefix.Length..].Replace("__", ".", StringComparison.Ordinal).ToLowerInvariant(), context.Environment(name)!, name));
 

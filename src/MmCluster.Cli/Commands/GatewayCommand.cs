@@ -13,11 +13,16 @@ internal sealed class GatewayCommand : Command
     private readonly ConfigOptions _config = new();
     private readonly GatewayFlags _flags = new();
     private readonly LogOptions _logs = new();
+    private readonly Option<string> _linkHost = new("--link-host")
+    {
+        Description = "Address that silos fetch media from this process by.",
+        DefaultValueFactory = _ => "127.0.0.1",
+    };
 
     public GatewayCommand(CommandContext context)
         : base("gateway", "Serve a cluster's models over OpenAI's HTTP interface and gRPC.")
     {
-        this.AddAll([.. _config.All, .. _flags.All, .. _cluster.All, .. _logs.All]);
+        this.AddAll([.. _config.All, .. _flags.All, .. _cluster.All, _linkHost, .. _logs.All]);
         this.Needs(_config.Overrides, _config.File);
         SetAction((parsed, cancellationToken) => RunAsync(parsed, context, cancellationToken));
     }
@@ -27,7 +32,7 @@ internal sealed class GatewayCommand : Command
         ClusterFile file = _config.Read(parsed, context);
         using Telemetry telemetry = _logs.StartTelemetry(parsed, context, "gateway", null);
         await using ClusterNode node = await ClusterNode.StartClientAsync(
-            _cluster.Client(parsed, context, _cluster.Folder(parsed, context)), _logs.Of(parsed), cancellationToken);
+            _cluster.Client(parsed, context, _cluster.Folder(parsed, context)) with { Host = parsed.GetRequiredValue(_linkHost) }, _logs.Of(parsed), cancellationToken);
         return await new ClusterFront(_flags, _config, context).RunAsync(parsed, file, node.Cluster, cancellationToken);
     }
 }

@@ -20,6 +20,12 @@ internal sealed class CommandContext
     /// <summary>Reads an environment variable; null when unset or empty.</summary>
     public Func<string, string?> Environment { get; init; } = _ => null;
 
+    /// <summary>The names of environment variables that begin so, in any case.</summary>
+    public IEnumerable<string> EnvironmentNames(string prefix) => Names().Where(name => name.StartsWith(prefix, StringComparison.OrdinalIgnoreCase)).Order(StringComparer.Ordinal);
+
+    /// <summary>Lists the environment variables.</summary>
+    public Func<IEnumerable<string>> Names { get; init; } = () => [];
+
     /// <summary>Whether standard output is a terminal that shows 24-bit colours.</summary>
     public bool ShowsColours => Interactive && Environment("NO_COLOR") is null && Environment("COLORTERM") is ("truecolor" or "24bit");
 
@@ -39,6 +45,7 @@ internal sealed class CommandContext
             Interactive = Console.IsErrorRedirected ? InteractionSupport.No : InteractionSupport.Detect,
         }),
         Interactive = !Console.IsOutputRedirected,
+        Names = () => System.Environment.GetEnvironmentVariables().Keys.Cast<string>(),
         Environment = name => System.Environment.GetEnvironmentVariable(name) is { Length: > 0 } value ? value : null,
     };
 }

@@ -11,6 +11,7 @@ using MmCluster.Cluster.Sources;
 using MmCluster.Cluster.Stages;
 using MmCluster.Cluster.TensorLink;
 using Orleans.Configuration;
+using Orleans.Messaging;
 using Orleans.Runtime.MembershipService.SiloMetadata;
 
 namespace MmCluster.Cluster.Hosting;
@@ -37,10 +38,14 @@ public static class MmClusterHosting
             membership.NumVotesForDeathDeclaration = 1;
         });
         builder.Configure<SiloMessagingOptions>(messaging => messaging.ResponseTimeout = CallTimeout);
-        if (options.ClusterFolder is { } folder)
+        bool clustered = ConfiguredProviders.HasClustering(builder.Configuration, builder.Services, typeof(IMembershipTable));
+        if (!clustered && options.ClusterFolder is { } folder)
+        {
+            builder.UseLocalFolderClustering(folder);
+        }
+        if (clustered || options.ClusterFolder is not null)
         {
             builder.Configure<ClusterOptions>(cluster => SetIds(cluster, options));
-            builder.UseLocalFolderClustering(folder);
             builder.Configure<EndpointOptions>(endpoints =>
             {
                 endpoints.AdvertisedIPAddress = IPAddress.Parse(options.Host);
@@ -48,7 +53,7 @@ public static class MmClusterHosting
                 endpoints.GatewayPort = options.GatewayPort == 0 ? FreePort(endpoints.AdvertisedIPAddress) : options.GatewayPort ?? 0;
             });
         }
-        if ((options.StateFolder ?? options.ClusterFolder) is { } state)
+        if (!ConfiguredProviders.HasStorage(builder.Configuration) && (options.StateFolder ?? options.ClusterFolder) is { } state)
         {
             builder.AddLocalFolderGrainStorage(Path.Combine(state, "state"));
         }
@@ -78,10 +83,14 @@ public static class MmClusterHosting
     public static IClientBuilder AddMmClient(this IClientBuilder builder, MmClientOptions options)
     {
         builder.Configure<ClientMessagingOptions>(messaging => messaging.ResponseTimeout = CallTimeout);
-        if (options.ClusterFolder is { } folder)
+        bool clustered = ConfiguredProviders.HasClustering(builder.Configuration, builder.Services, typeof(IGatewayListProvider));
+        if (!clustered && options.ClusterFolder is { } folder)
+        {
+            builder.UseLocalFolderClustering(folder);
+        }
+        if (clustered || options.ClusterFolder is not null)
         {
             builder.Configure<ClusterOptions>(cluster => SetIds(cluster, options));
-            builder.UseLocalFolderClustering(folder);
         }
         builder.Services.AddProcess(options);
         return builder;

@@ -14,6 +14,12 @@ public abstract record MmProcessOptions
     /// </summary>
     public string? ClusterFolder { get; init; }
 
+    /// <summary>
+    /// Settings of Orleans' own configuration, by their keys below <c>Orleans:</c>, such as <c>Clustering:ProviderType</c> (docs/packages.md): a clustering or grain storage that
+    /// they name takes the place of the folder's.
+    /// </summary>
+    public IReadOnlyDictionary<string, string?> Orleans { get; init; } = new Dictionary<string, string?>();
+
     /// <summary>Folder of model cards (*.yaml); need not exist.</summary>
     public string CardsFolder { get; init; } = "models";
 
