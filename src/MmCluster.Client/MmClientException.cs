@@ -7,7 +7,7 @@ namespace MmCluster.Client;
 public sealed class MmClientException : Exception
 {
     internal MmClientException(RpcException error)
-        : base(error.Status.Detail.Length > 0 ? error.Status.Detail : error.StatusCode.ToString(), error)
+        : base(TextOf(error.Status), error)
     {
         Code = error.Trailers.GetValue("mm-code") ?? error.StatusCode.ToString();
         Param = error.Trailers.GetValue("mm-param");
@@ -31,4 +31,9 @@ public sealed class MmClientException : Exception
 
     /// <summary>When to try again, where the server says.</summary>
     public TimeSpan? RetryAfter { get; }
+
+    // Of a failed connection the library tells every exception on the way, by its type.
+    private static string TextOf(Status status) => status is { StatusCode: StatusCode.Unavailable, DebugException: { } cause }
+        ? $"the connection failed: {cause.GetBaseException().Message}"
+        : status.Detail.Length > 0 ? status.Detail : status.StatusCode.ToString();
 }

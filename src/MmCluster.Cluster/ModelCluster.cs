@@ -105,8 +105,17 @@ internal sealed class ModelCluster : IModelCluster, IAsyncDisposable
     public Task RemoveAsync(string model, CancellationToken cancellationToken) =>
         _grains.GetGrain<IModelGrain>(model).RemoveAsync().WaitAsync(cancellationToken);
 
-    public Task<int> ScaleAsync(string model, string component, int replicas, CancellationToken cancellationToken) =>
-        _grains.GetGrain<IModelGrain>(model).ScaleAsync(component, replicas).WaitAsync(cancellationToken);
+    public async Task<int> ScaleAsync(string model, string component, int replicas, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await _grains.GetGrain<IModelGrain>(model).ScaleAsync(component, replicas).WaitAsync(cancellationToken);
+        }
+        catch (MmException error) when (error is { Code: MmErrorCode.NotFound, Param: "model" })
+        {
+            throw NotDeployed(model);
+        }
+    }
 
     public async IAsyncEnumerable<DrainProgress> DrainAsync(string node, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
@@ -158,11 +167,14 @@ internal sealed class ModelCluster : IModelCluster, IAsyncDisposable
         _stop.Dispose();
     }
 
+    private MmException NotDeployed(string model) =>
+        new(MmErrorCode.NotFound, $"the model '{model}' is not deployed; deployed are: {string.Join(", ", Models.Select(known => known.Name))}") { Param = "model" };
+
     private (RoutedModel Model, RoutedRevision Revision) Find(string model, string revision)
     {
         if (!_routed.TryGetValue(model, out RoutedModel? routed))
         {
-            throw new MmException(MmErrorCode.NotFound, $"the model '{model}' is not deployed; deployed are: {string.Join(", ", Models.Select(known => known.Name))}") { Param = "model" };
+            throw NotDeployed(model);
         }
         return routed.Find(revision) is { } found ? (routed, found)
             : routed.Current is not null

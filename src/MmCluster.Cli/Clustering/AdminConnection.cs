@@ -33,8 +33,13 @@ internal sealed class AdminConnection
         {
             throw new MmException(
                 Enum.TryParse(error.Code, out MmErrorCode code) ? code : MmErrorCode.Unavailable,
-                error.Code == "Unimplemented" ? $"{url} serves no cluster: this needs `mm gateway` or `mm serve --config`"
-                    : error.Code == nameof(MmErrorCode.Unavailable) ? $"{url}: {error.Message}" : error.Message,
+                error.Code switch
+                {
+                    "Unimplemented" => $"{url} serves no cluster: this needs `mm gateway` or `mm serve --config`",
+                    nameof(MmErrorCode.Unavailable) => $"{url}: {error.Message}",
+                    nameof(MmErrorCode.Unauthenticated) => $"{url} wants a valid admin key: --api-key KEY, or MM_API_KEY",
+                    _ => error.Message,
+                },
                 error)
             {
                 Param = error.Param,

@@ -28,7 +28,7 @@ internal static class StatusText
             string.Join(' ', model.Components.Select(part => $"{part.Name} {part.Ready}/{part.Desired}")), model.Problem,
         ]));
         var names = status.Nodes.ToDictionary(node => node.Address, node => node.Name);
-        Table(text, ["STAGE", "MODELS", "REVISION", "NODE", "DEVICE", "STATE", "RUNNING", "WAITING", "QUEUE", "BUSY S", "KV", "PROBLEM"], status.Stages.Select(stage => (string[])
+        Table(text, ["STAGE", "MODELS", "REVISION", "NODE", "DEVICE", "STATE", "RUNNING", "WAITING", "QUEUE", "BUSY S", "KV", "PROBLEM"], Ordered(status.Stages).Select(stage => (string[])
         [
             Name(stage), string.Join(',', stage.Models), stage.Revision, names.GetValueOrDefault(stage.Node, stage.Node), stage.Device, stage.State,
             Number(stage.Running), Number(stage.Waiting), $"{stage.QueueUsed}/{stage.QueueLimit}",
@@ -97,6 +97,14 @@ internal static class StatusText
         node.Name, device.Name, device.Model, device.ComputeCapability, device.Lost ? "lost" : device.MemoryBytes == 0 ? "unusable" : "up",
         Bytes(device.ReservedBytes), Bytes(device.MemoryBytes), Bytes(device.UsedBytes), Bytes(device.TotalBytes),
     ];
+
+    // As people look for them; nodes tell them in any order.
+    private static IEnumerable<Stage> Ordered(IEnumerable<Stage> stages) => stages
+        .OrderBy(stage => stage.Models.FirstOrDefault(), StringComparer.Ordinal)
+        .ThenBy(stage => stage.Component, StringComparer.Ordinal)
+        .ThenBy(stage => stage.Revision, StringComparer.Ordinal)
+        .ThenBy(stage => stage.Replica)
+        .ThenBy(stage => stage.Shard);
 
     private static string Name(Stage stage) => stage.Shard == 0 ? $"{stage.Component}/{stage.Replica}" : $"{stage.Component}/{stage.Replica}/{stage.Shard}";
 

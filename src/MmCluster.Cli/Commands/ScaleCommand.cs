@@ -12,7 +12,19 @@ internal sealed class ScaleCommand : Command
     private readonly AdminConnection _admin = new();
     private readonly Argument<string> _model = new("MODEL") { Description = "The model's name." };
     private readonly Argument<string> _component = new("COMPONENT") { Description = "backbone, or a component's name in the model's card." };
-    private readonly Argument<int> _replicas = new("N") { Description = "Replicas wanted." };
+    private readonly Argument<int> _replicas = new("N")
+    {
+        Description = "Replicas wanted.",
+        CustomParser = result =>
+        {
+            string word = result.Tokens[0].Value;
+            if (!int.TryParse(word, NumberStyles.None, CultureInfo.InvariantCulture, out int replicas) || replicas == 0)
+            {
+                result.AddError($"N wants a whole number above 0, not '{word}'.");
+            }
+            return replicas;
+        },
+    };
 
     public ScaleCommand(CommandContext context)
         : base("scale", "Set how many replicas a model's component has.")

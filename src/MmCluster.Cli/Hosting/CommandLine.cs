@@ -52,8 +52,15 @@ internal static partial class CommandLine
 
     private static string Describe(ParseResult parsed)
     {
+        // The library says of each argument that one is missing, but not which.
+        string[] missing = [.. parsed.CommandResult.Command.Arguments
+            .Where(argument => (parsed.GetResult(argument)?.Tokens.Count ?? 0) < argument.Arity.MinimumNumberOfValues)
+            .Select(argument => argument.Name)];
+        IEnumerable<string> told = parsed.Errors
+            .Where(error => error.SymbolResult is not ArgumentResult { Tokens.Count: 0 })
+            .Select(error => TypeNames().Replace(error.Message, ""));
         string errors = UnknownOption(parsed) is { } word ? $"Unrecognized option '{word}'."
-            : string.Join(" ", parsed.Errors.Select(error => TypeNames().Replace(error.Message, "")));
+            : string.Join(" ", missing.Length == 0 ? told : [$"Missing: {string.Join(", ", missing)}.", .. told]);
         return $"{errors} See '{PathOf(parsed.CommandResult)} --help'.";
     }
 

@@ -236,7 +236,9 @@ internal sealed class ModelPlanner
             string room = spec.FurtherDevices == 0
                 ? $"{spec.Bytes} bytes free on {spec.Device}"
                 : $"{spec.DeviceCount} GPUs in a row, as tensor_parallel_size asks, with {spec.Bytes} bytes free on each from {spec.Device} on";
-            _problem ??= $"no node has {room} for {spec.Component} of '{_model}' (role {Word(spec, component => component.Role)}, zone {Word(spec, component => component.Zone)})";
+            _problem ??= NodeChooser.CountUsable(_nodes) == 0
+                ? $"no node is in service for {spec.Component} of '{_model}': those that run stages are being drained; start another silo"
+                : $"no node has {room} for {spec.Component} of '{_model}' (role {Word(spec, component => component.Role)}, zone {Word(spec, component => component.Zone)})";
             return;
         }
         _actions.Add(new StageAction.Place(spec, nodes));

@@ -49,9 +49,52 @@ public sealed class ClusterCommandTests
     }
 
     [Fact]
+    public async Task Variables_override_the_file_and_are_named_in_errors()
+    {
+        using var folder = new TemporaryFolder();
+        folder.Write("c.yaml", "schema: 1\n"u8.ToArray());
+        CommandRun run = await CommandRun.WithAsync("", new() { ["MM_CONFIG__GATEWAY__PORT"] = "x" }, "serve", "--config", Path.Combine(folder.Path, "c.yaml"));
+        Assert.Equal(2, run.Exit);
+        Assert.Contains("MM_CONFIG__GATEWAY__PORT", run.Error, StringComparison.Ordinal);
+    }
+
+    // Only a build on the packages has such providers, and its host then wants a database.
+    [Theory]
+    [InlineData("silo")]
+    [InlineData("gateway")]
+    public async Task A_clustering_that_the_stand_in_lacks_is_refused_with_the_build_that_has_it(string command)
+    {
+        Assert.SkipWhen(
+            typeof(Cluster.IModelCluster).Assembly.GetReferencedAssemblies().Any(known => known.Name!.StartsWith("Orleans.", StringComparison.Ordinal)),
+            "built on the packages, which have it and want a server");
+        Dictionary<string, string> redis = new()
+        {
+            ["Orleans__Clustering__ProviderType"] = "Redis",
+            ["Orleans__Clustering__ConnectionString"] = "127.0.0.1:1",
+            ["Orleans__GrainStorage__Default__ProviderType"] = "Memory",
+        };
+        CommandRun run = await CommandRun.WithAsync("", redis, command);
+        Assert.Equal(2, run.Exit);
+        Assert.Contains("name the cluster's secret", run.Error, StringComparison.Ordinal);
+        redis["MM_CLUSTER_SECRET"] = "secret";
+        run = await CommandRun.WithAsync("", redis, command);
+        Assert.Equal(2, run.Exit);
+        Assert.Contains("'Redis', which this build does not have: build with -p:UsePackages=true", Assert.Single(run.Error.TrimEnd().Split('\n')), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task What_is_missing_or_no_number_is_named()
+    {
+        Assert.Equal("mm: Missing: COMPONENT, N. See 'mm scale --help'.", (await CommandRun.OfAsync("scale", "mini")).Error.TrimEnd());
+        Assert.Contains("N wants a whole number above 0, not 'x'.", (await CommandRun.OfAsync("scale", "mini", "backbone", "x")).Error, StringComparison.Ordinal);
+        Assert.Contains("N wants a whole number above 0, not '0'.", (await CommandRun.OfAsync("scale", "mini", "backbone", "0")).Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Without_a_gateway_there_is_nothing_to_ask()
     {
-        Assert.Equal(1, (await CommandRun.OfAsync("status", "--url", "http://127.0.0.1:1")).Exit);
+        CommandRun run = await CommandRun.OfAsync("status", "--url", "http://127.0.0.1:1");
+        Assert.Equal((1, "mm: http://127.0.0.1:1/: the connection failed: Connection refused"), (run.Exit, run.Error.TrimEnd()));
         Assert.Equal(2, (await CommandRun.OfAsync("status", "--url", "nowhere")).Exit);
     }
 }

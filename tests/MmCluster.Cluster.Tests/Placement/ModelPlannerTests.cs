@@ -34,6 +34,13 @@ public sealed class ModelPlannerTests
     }
 
     [Fact]
+    public void That_all_nodes_are_drained_is_told_before_their_room()
+    {
+        ModelPlan plan = Plan(Desire(), Node("a", draining: true), Node("gateway", role: "gateway"));
+        Assert.StartsWith("no node is in service for backbone of 'm'", plan.Problem, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Fused_encoders_go_where_the_backbone_is()
     {
         ModelDesire fused = Desire() with { Deployment = _deployment with { Fused = true } };

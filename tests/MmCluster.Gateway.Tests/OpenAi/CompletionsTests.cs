@@ -126,6 +126,7 @@ public sealed class CompletionsTests
     [InlineData("""{"prompt":"a","suffix":"b"}""", 400, "suffix")]
     [InlineData("""{"prompt":"a","best_of":2}""", 400, "best_of")]
     [InlineData("""{"model":"other","prompt":"a"}""", 404, "model")]
+    [InlineData("""{"prompt":"a","revision":"r2"}""", 404, "revision")]
     public async Task A_bad_field_is_named_in_OpenAIs_error_shape(string request, int expected, string param)
     {
         await using TestGateway gateway = await TestGateway.StartAsync(new EchoModel());
