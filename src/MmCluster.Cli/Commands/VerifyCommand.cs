@@ -53,7 +53,7 @@ internal sealed class VerifyCommand : Command
             await context.Out.WriteLineAsync(JsonLine.Of(new
             {
                 schema = 1,
-                cases = results.Select(result => new { name = result.Name, status = Verdict(result), error = result.WorstError, reason = result.Reason }),
+                cases = results.Select(result => new { name = result.Name, status = Verdict(result), error = result.WorstError is { } error && double.IsFinite(error) ? error : (double?)null, reason = result.Reason }),
             }));
         }
         return results.Any(result => result.Status == CaseStatus.Fail) ? ExitCodes.No : ExitCodes.Done;

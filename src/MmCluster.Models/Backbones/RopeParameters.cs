@@ -25,7 +25,7 @@ public sealed class RopeParameters
         MaxLength = maxLength;
     }
 
-    /// <summary>Elements of a head that rotate; the rest pass.</summary>
+    /// <summary>Elements of a head.</summary>
     public int Dimensions => _frequencies.Length * 2;
 
     /// <summary>Radians a position, one for each pair (i, i + Dimensions / 2).</summary>
@@ -41,7 +41,7 @@ public sealed class RopeParameters
     public int MaxLength { get; }
 
     /// <summary>
-    /// Reads <c>rope_parameters</c> (transformers 5) or <c>rope_theta</c> with <c>rope_scaling</c> (before).
+    /// Reads <c>rope_parameters</c> (transformers 5) or <c>rope_theta</c> with <c>rope_scaling</c> (before, and preferred where a file has both).
     /// </summary>
     /// <param name="config">The text network's configuration.</param>
     /// <param name="headDim">Elements of a head.</param>
@@ -50,23 +50,21 @@ public sealed class RopeParameters
     /// <exception cref="NotSupportedException">An unknown type; the message lists the known ones.</exception>
     public static RopeParameters Read(ModelConfig config, int headDim, int maxLength)
     {
-        ModelConfig? scaling = config.TrySection("rope_parameters", "rope_scaling");
+        ModelConfig? scaling = config.TrySection("rope_scaling", "rope_parameters");
         double theta = scaling?.Has("rope_theta") == true ? scaling.NumberOr(10000, "rope_theta") : config.NumberOr(10000, "rope_theta", "rotary_emb_base");
-        double partial = scaling?.Has("partial_rotary_factor") == true ? scaling.NumberOr(1, "partial_rotary_factor") : config.NumberOr(1, "partial_rotary_factor");
-        int dimensions = (int)(headDim * partial);
-        if (theta <= 0 || dimensions < 2 || dimensions > headDim || dimensions % 2 != 0)
+        if (!(theta > 0) || !double.IsFinite(theta) || headDim % 2 != 0)
         {
-            throw config.Bad("rope", $"has theta {theta} and rotates {dimensions} of {headDim} elements: impossible");
+            throw config.Bad("rope", $"has theta {theta} and heads of {headDim} elements: impossible");
         }
         string type = scaling?.TextOr("default", "rope_type", "type") ?? "default";
-        double[] exact = [.. Enumerable.Range(0, dimensions / 2).Select(i => 1 / Math.Pow(theta, 2.0 * i / dimensions))];
+        double[] exact = [.. Enumerable.Range(0, headDim / 2).Select(i => 1 / Math.Pow(theta, 2.0 * i / headDim))];
         RopeParameters parameters = type switch
         {
             "default" => new RopeParameters(ToSingle(exact), 1, maxLength),
-            "dynamic" => new RopeParameters(ToSingle(exact), 1, Math.Min(maxLength, scaling!.SizeOr(maxLength, "original_max_position_embeddings"))),
+            "dynamic" => new RopeParameters(ToSingle(exact), 1, maxLength),
             "linear" => new RopeParameters(ToSingle(exact, 1 / Positive(scaling!, "factor")), 1, maxLength),
-            "llama3" => Llama3(scaling!, exact, maxLength),
-            "yarn" => Yarn(scaling!, exact, theta, maxLength),
+            "llama3" => Llama3(config, scaling!, exact, maxLength),
+            "yarn" => Yarn(config, scaling!, exact, theta, maxLength),
             "longrope" => LongRope(config, scaling!, exact, maxLength),
             _ => throw new NotSupportedException($"{scaling!.Place}: rope_type '{type}' is not known; known: {string.Join(", ", KnownTypes)}"),
         };
@@ -90,12 +88,12 @@ public sealed class RopeParameters
     }
 
     // Llama 3.1: long wavelengths are stretched by the factor, short ones kept, those between are interpolated.
-    private static RopeParameters Llama3(ModelConfig scaling, double[] exact, int maxLength)
+    private static RopeParameters Llama3(ModelConfig config, ModelConfig scaling, double[] exact, int maxLength)
     {
         double factor = Positive(scaling, "factor");
         double low = Positive(scaling, "low_freq_factor");
         double high = Positive(scaling, "high_freq_factor");
-        double length = Positive(scaling, "original_max_position_embeddings");
+        double length = OriginalLength(config, scaling, maxLength);
         double[] scaled = [.. exact.Select(frequency =>
         {
             double wavelength = 2 * Math.PI / frequency;
@@ -114,13 +112,13 @@ public sealed class RopeParameters
     }
 
     // arXiv 2309.00071: interpolate slow dimensions, keep fast ones, ramp between; scale attention by 0.1 ln(factor) + 1.
-    private static RopeParameters Yarn(ModelConfig scaling, double[] exact, double theta, int maxLength)
+    private static RopeParameters Yarn(ModelConfig config, ModelConfig scaling, double[] exact, double theta, int maxLength)
     {
-        double length = scaling.NumberOr(maxLength, "original_max_position_embeddings");
+        double length = OriginalLength(config, scaling, maxLength);
         double factor = scaling.Has("factor") ? Positive(scaling, "factor") : maxLength / length;
         int dimensions = exact.Length * 2;
-        double low = CorrectionDimension(scaling.NumberOr(32, "beta_fast"));
-        double high = CorrectionDimension(scaling.NumberOr(1, "beta_slow"));
+        double low = CorrectionDimension(NumberOr(scaling, 32, "beta_fast"));
+        double high = CorrectionDimension(NumberOr(scaling, 1, "beta_slow"));
         if (scaling.BoolOr(true, "truncate"))
         {
             (low, high) = (Math.Floor(low), Math.Ceiling(high));
@@ -148,14 +146,21 @@ public sealed class RopeParameters
         {
             throw scaling.Bad("short_factor", $"holds {factors.Count} values, expected {exact.Length} positive ones");
         }
-        int original = scaling.Has("original_max_position_embeddings")
-            ? scaling.Size("original_max_position_embeddings")
-            : config.SizeOr(maxLength, "original_max_position_embeddings");
-        double factor = original < maxLength ? (double)maxLength / original : scaling.NumberOr(1, "factor");
+        int original = OriginalLength(config, scaling, maxLength);
+        double factor = scaling.Has("factor") ? Positive(scaling, "factor") : (double)maxLength / original;
         double attention = factor <= 1 ? 1 : Math.Sqrt(1 + (Math.Log(factor) / Math.Log(original)));
         double[] scaled = [.. exact.Select((frequency, i) => frequency / factors[i])];
         return new RopeParameters(ToSingle(scaled), (float)scaling.NumberOr(attention, "attention_factor"), Math.Min(original, maxLength));
     }
+
+    // What the model was trained with before its positions were stretched. Phi-3 keeps it beside the scaling, which wins.
+    private static int OriginalLength(ModelConfig config, ModelConfig scaling, int maxLength) =>
+        config.TryWhole("original_max_position_embeddings") is not null
+            ? config.Size("original_max_position_embeddings")
+            : scaling.SizeOr(maxLength, "original_max_position_embeddings");
+
+    // 0 means the default, as in the reference.
+    private static double NumberOr(ModelConfig scaling, double otherwise, string name) => scaling.NumberOr(otherwise, name) is not 0 and var value ? value : otherwise;
 
     private static float[] ToSingle(double[] frequencies, double scale = 1) => [.. frequencies.Select(frequency => (float)(frequency * scale))];
 

@@ -121,10 +121,11 @@ public static class Architectures
             : throw new NotSupportedException($"{text.Place}: model_type '{type}' is not known; known: {string.Join(", ", TextNetworks.Keys)}");
     }
 
-    // The outer configuration may tie the embeddings where the text's own does not say it.
-    private static JsonElement? Tied(ModelConfig config, ModelConfig text) => !text.Has("tie_word_embeddings") && config.Has("tie_word_embeddings")
-        ? JsonSerializer.SerializeToElement(new Dictionary<string, bool> { ["tie_word_embeddings"] = config.BoolOr(false, "tie_word_embeddings") })
-        : null;
+    // Either configuration may tie the embeddings; false of the outer one counts where the text's own does not say it.
+    private static JsonElement? Tied(ModelConfig config, ModelConfig text) =>
+        config.Has("tie_word_embeddings") && (config.BoolOr(false, "tie_word_embeddings") || !text.Has("tie_word_embeddings"))
+            ? JsonSerializer.SerializeToElement(new Dictionary<string, bool> { ["tie_word_embeddings"] = config.BoolOr(false, "tie_word_embeddings") })
+            : null;
 
     private static ComponentCard Backbone(string network, KeyMap keys) =>
         new() { Name = "language_model", Kind = ComponentKind.Backbone, Network = network, Keys = keys };

@@ -42,13 +42,14 @@ public sealed class MediaPath : IDisposable
     /// <inheritdoc cref="Features(Tensor)"/>
     /// <param name="input">Preprocessed media.</param>
     /// <param name="instruction">[B, L] ids for a projector that reads them; else null.</param>
-    public Tensor Features(Tensor input, Tensor? instruction)
+    /// <param name="instructionMask">[B, L], nonzero where the instruction is text; null where all of it is.</param>
+    public Tensor Features(Tensor input, Tensor? instruction, Tensor? instructionMask = null)
     {
         using var scope = new TensorScope();
         Tensor features = Encoder.Encode(input);
         foreach (IProjector projector in _projectors)
         {
-            features = projector.Project(features, instruction);
+            features = projector.Project(features, instruction, instructionMask);
         }
         return scope.Keep(features);
     }

@@ -59,6 +59,9 @@ public sealed class ModelConfig
     /// <summary>Whether one of <paramref name="names"/> has a value.</summary>
     public bool Has(params ReadOnlySpan<string> names) => Find(names) is not null;
 
+    /// <summary>Whether <paramref name="name"/> is there with the value null, where that means something else than its absence.</summary>
+    public bool IsNull(string name) => _element.TryGetProperty(name, out JsonElement value) && value.ValueKind == JsonValueKind.Null;
+
     /// <summary>The object called by one of <paramref name="names"/>, or null.</summary>
     public ModelConfig? TrySection(params ReadOnlySpan<string> names) => Find(names) is not var (name, value) ? null
         : value.ValueKind == JsonValueKind.Object ? new ModelConfig(value, $"{_place}: {name}") : throw Wrong(name, "an object", value);

@@ -14,21 +14,21 @@ internal sealed class ClipLayer(WeightSource weights, int width, int intermediat
     private readonly Linear _fc1 = new(weights["mlp"]["fc1"], width, intermediate, bias: true);
     private readonly Linear _fc2 = new(weights["mlp"]["fc2"], intermediate, width, bias: true);
 
-    /// <summary>[B, N, width] to the same shape.</summary>
-    public Tensor Forward(Tensor x, bool causal = false)
+    /// <summary>[B, N, width] to the same shape; <paramref name="seen"/> [B, 1, 1, N] is true where a position is looked at, null where all are.</summary>
+    public Tensor Forward(Tensor x, bool causal = false, Tensor? seen = null)
     {
         using var scope = new TensorScope();
         Tensor h = x.Clone();
-        _out.AddTo(h, Attend(_norm1.Forward(x), causal));
+        _out.AddTo(h, Attend(_norm1.Forward(x), causal, seen));
         _fc2.AddTo(h, _fc1.Forward(_norm2.Forward(h), activation));
         return scope.Keep(h);
     }
 
-    private Tensor Attend(Tensor x, bool causal)
+    private Tensor Attend(Tensor x, bool causal, Tensor? seen)
     {
         Tensor qkv = _qkv.Forward(x).Reshape(x.Size(0), x.Size(1), 3, heads, width / heads).Permute(2, 0, 3, 1, 4); // [3, B, heads, N, dim]
         Tensor mixed = Tensor.Empty([x.Size(0), x.Size(1), heads, width / heads], qkv.DType, x.Device);
-        Ops.ScaledDotProductAttention(qkv.Select(0, 0), qkv.Select(0, 1), qkv.Select(0, 2), causal: causal, output: mixed.Transpose(1, 2));
+        Ops.ScaledDotProductAttention(qkv.Select(0, 0), qkv.Select(0, 1), qkv.Select(0, 2), seen, causal: causal, output: mixed.Transpose(1, 2));
         return mixed.Reshape(x.Shape);
     }
 }

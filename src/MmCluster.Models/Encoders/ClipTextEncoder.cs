@@ -52,18 +52,20 @@ public sealed class ClipTextEncoder : IDisposable
     /// <summary>States after <paramref name="layers"/> layers, [B, L, width]; after all of them behind the final norm.</summary>
     /// <param name="ids">[B, L], I32.</param>
     /// <param name="layers">How many layers to run.</param>
+    /// <param name="mask">[B, L] I32, nonzero where a position is text; null where all are.</param>
     /// <exception cref="ArgumentException">Longer than the position table, or an unknown id.</exception>
-    public Tensor Encode(Tensor ids, int layers)
+    public Tensor Encode(Tensor ids, int layers, Tensor? mask = null)
     {
         if (ids.Rank != 2 || ids.Size(1) > MaxLength)
         {
             throw new ArgumentException($"clip text: got {ids.Shape}, expected [batch, at most {MaxLength}]");
         }
         using var scope = new TensorScope();
+        Tensor? seen = mask?.To(DType.Bool).To(_tokens.Value.Device).Unsqueeze(1).Unsqueeze(1);
         Tensor x = Ops.Embedding(_tokens.Value, ids) + _positions.Value.Slice(0, 0, ids.Size(1));
         for (int i = 0; i < layers; i++)
         {
-            x = _layers[i].Forward(x, causal: true);
+            x = _layers[i].Forward(x, causal: true, seen);
         }
         return scope.Keep(layers == _layers.Length ? _finalNorm.Forward(x) : x);
     }

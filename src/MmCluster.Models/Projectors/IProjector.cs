@@ -20,5 +20,6 @@ public interface IProjector : IDisposable
     /// <summary>[B, N, width of the features] to [B, <see cref="Positions"/>(N), <see cref="Width"/>].</summary>
     /// <param name="features">An encoder's output.</param>
     /// <param name="instruction">[B, L] I32 ids in the projector's own vocabulary, where it <see cref="ReadsInstruction"/>; else not looked at.</param>
-    Tensor Project(Tensor features, Tensor? instruction = null);
+    /// <param name="instructionMask">[B, L] I32, nonzero where the instruction is text; null where all of it is.</param>
+    Tensor Project(Tensor features, Tensor? instruction = null, Tensor? instructionMask = null);
 }

@@ -28,7 +28,7 @@ public sealed class LinearProjector : IProjector
     public int Positions(int features) => features;
 
     /// <inheritdoc/>
-    public Tensor Project(Tensor features, Tensor? instruction = null) => _linear.Forward(features);
+    public Tensor Project(Tensor features, Tensor? instruction = null, Tensor? instructionMask = null) => _linear.Forward(features);
 
     /// <inheritdoc/>
     public void Dispose() => _owned.Dispose();

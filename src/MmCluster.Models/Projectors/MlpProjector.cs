@@ -34,7 +34,7 @@ public sealed class MlpProjector : IProjector
     public int Positions(int features) => features;
 
     /// <inheritdoc/>
-    public Tensor Project(Tensor features, Tensor? instruction = null) => _second.Forward(_first.Forward(features, _activation));
+    public Tensor Project(Tensor features, Tensor? instruction = null, Tensor? instructionMask = null) => _second.Forward(_first.Forward(features, _activation));
 
     /// <inheritdoc/>
     public void Dispose() => _owned.Dispose();

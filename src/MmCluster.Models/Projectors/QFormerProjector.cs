@@ -47,17 +47,18 @@ public sealed class QFormerProjector : IProjector
     public bool ReadsInstruction => _words is not null;
 
     /// <inheritdoc/>
-    public Tensor Project(Tensor features, Tensor? instruction = null)
+    public Tensor Project(Tensor features, Tensor? instruction = null, Tensor? instructionMask = null)
     {
         using var scope = new TensorScope();
-        return scope.Keep(States(features, instruction).Slice(1, 0, _config.Queries).Contiguous());
+        return scope.Keep(States(features, instruction, instructionMask).Slice(1, 0, _config.Queries).Contiguous());
     }
 
     /// <summary>All states, the queries' and behind them the instruction's: [B, queries + L, width].</summary>
     /// <exception cref="ArgumentException">An instruction is needed and missing, or too long.</exception>
-    public Tensor States(Tensor features, Tensor? instruction)
+    public Tensor States(Tensor features, Tensor? instruction, Tensor? instructionMask = null)
     {
         using var scope = new TensorScope();
+        Tensor? seen = null;
         Tensor input = _queries.Value.Expand([features.Size(0), _config.Queries, _config.Width]);
         if (_words is not null)
         {
@@ -65,12 +66,17 @@ public sealed class QFormerProjector : IProjector
             {
                 throw new ArgumentException($"q-former: the instruction is {instruction?.Shape.ToString() ?? "missing"}, expected [{features.Size(0)}, at most {_config.MaxLength}]");
             }
+            if (instructionMask is not null)
+            {
+                Tensor queries = Tensor.Ones([features.Size(0), _config.Queries], DType.Bool, features.Device);
+                seen = Ops.Cat([queries, instructionMask.To(DType.Bool).To(features.Device)], 1).Unsqueeze(1).Unsqueeze(1);
+            }
             input = Ops.Cat([input, Ops.Embedding(_words.Value, instruction) + _positions!.Value.Slice(0, 0, instruction.Size(1))], 1);
         }
         Tensor h = _norm.Forward(input.Contiguous());
         foreach (QFormerLayer layer in _layers)
         {
-            h = layer.Forward(h, features);
+            h = layer.Forward(h, features, seen);
         }
         return scope.Keep(h);
     }
@@ -87,11 +93,14 @@ internal sealed class QFormerLayer(QFormerConfig config, WeightSource weights, i
     private readonly BertMix? _textMix = config.VocabularySize is null ? null : new(config, weights["intermediate"], weights["output"]);
     private readonly BertMix _queryMix = new(config, weights["intermediate_query"], weights["output_query"]);
 
-    /// <summary>[B, queries + L, width] to the same shape; only the queries look at the features.</summary>
-    public Tensor Forward(Tensor x, Tensor features)
+    /// <summary>
+    /// [B, queries + L, width] to the same shape; only the queries look at the features. <paramref name="seen"/> [B, 1, 1, queries + L] is true where
+    /// a position is looked at, null where all are.
+    /// </summary>
+    public Tensor Forward(Tensor x, Tensor features, Tensor? seen)
     {
         using var scope = new TensorScope();
-        Tensor h = _self.Forward(x, x);
+        Tensor h = _self.Forward(x, x, seen);
         Tensor queries = h.Slice(1, 0, config.Queries);
         queries = _queryMix.Forward(_cross?.Forward(queries, features) ?? queries);
         return scope.Keep(_textMix is null ? queries : Ops.Cat([queries, _textMix.Forward(h.Slice(1, config.Queries))], 1));
@@ -116,12 +125,12 @@ internal sealed class BertAttention(QFormerConfig config, WeightSource weights, 
     private readonly Linear _dense = new(weights["output"]["dense"], config.Width, config.Width, bias: true);
     private readonly LayerNorm _norm = new(weights["output"]["LayerNorm"], config.Width, config.NormEpsilon);
 
-    public Tensor Forward(Tensor x, Tensor memory)
+    public Tensor Forward(Tensor x, Tensor memory, Tensor? seen = null)
     {
         int headDim = config.Width / config.Heads;
         Tensor q = _query.Forward(x).Reshape(x.Size(0), x.Size(1), config.Heads, headDim).Transpose(1, 2);
         Tensor kv = _keyValue.Forward(memory).Reshape(memory.Size(0), memory.Size(1), 2, config.Heads, headDim).Permute(2, 0, 3, 1, 4);
-        Tensor mixed = Ops.ScaledDotProductAttention(q, kv.Select(0, 0), kv.Select(0, 1));
+        Tensor mixed = Ops.ScaledDotProductAttention(q, kv.Select(0, 0), kv.Select(0, 1), seen);
         return _norm.Forward(x + _dense.Forward(mixed.Transpose(1, 2).Reshape(x.Shape)));
     }
 }

@@ -6,7 +6,7 @@ namespace MmCluster.Models.Verification;
 
 /// <summary>
 /// A decoder-only model, with or without media in its prompt, on padded rows of ids. Everything runs through paged KV, as when serving. Knows
-/// <c>logits</c>, <c>hidden_k</c> (after layer k; 0 is the embeddings), <c>last_hidden</c> (after the final norm), <c>penultimate</c>,
+/// <c>logits</c>, <c>hidden_k</c> (after layer k; 0 is what the first one gets), <c>last_hidden</c> (after the final norm), <c>penultimate</c>,
 /// <c>greedy</c> (row 0 alone) and what <see cref="MediaRows"/> knows.
 /// </summary>
 internal sealed class DecoderRun : IGoldenRun
@@ -37,8 +37,8 @@ internal sealed class DecoderRun : IGoldenRun
 
     public Tensor? Output(string name, IReadOnlyList<long> expected) => name switch
     {
-        "logits" => Compute(() => Logits(State(Spec.LayerCount))),
-        "last_hidden" => Compute(() => Finish(State(Spec.LayerCount)).Reshape(Rows, Columns, Spec.OutputSize)),
+        "logits" => Compute(State(Spec.LayerCount), Logits),
+        "last_hidden" => Compute(State(Spec.LayerCount), state => Finish(state).Reshape(Rows, Columns, Spec.OutputSize)),
         "penultimate" => State(Spec.LayerCount - 1).Clone(),
         "greedy" => Greedy(checked((int)expected[^1])),
         _ => HiddenIndex(name) is { } layer ? Output(layer) : _media.Output(name),
@@ -60,10 +60,11 @@ internal sealed class DecoderRun : IGoldenRun
     private static int? HiddenIndex(string name) =>
         name.StartsWith("hidden_", StringComparison.Ordinal) && int.TryParse(name.AsSpan(7), out int layer) && layer >= 0 ? layer : null;
 
-    private static Tensor Compute(Func<Tensor> work)
+    // A state is kept for later outputs: it comes from outside the scope.
+    private static Tensor Compute(Tensor state, Func<Tensor, Tensor> work)
     {
         using var scope = new TensorScope();
-        return scope.Keep(work());
+        return scope.Keep(work(state));
     }
 
     private Tensor Finish(Tensor state) => _backbone.Finish(state.To(_options.Device).To(Spec.ActivationType));
@@ -88,7 +89,7 @@ internal sealed class DecoderRun : IGoldenRun
         int[] ids = [.. rows.Tokens.Select(token => _ids[token.Row, token.Column])];
         Tensor hidden = _media.Embed(_backbone, ids, rows.Tokens);
         PagedBatch batch = rows.Batch();
-        _states[0] = scope.Keep(rows.Pad(hidden, Rows));
+        _states[0] = scope.Keep(rows.Pad(session.Forward(hidden, batch, 0, 0), Rows)); // with what is added before the first layer
         for (int layer = 0; layer < Spec.LayerCount; layer++)
         {
             hidden = session.Forward(hidden, batch, layer, layer + 1);

@@ -39,8 +39,8 @@ internal sealed class EncoderDecoderRun : IGoldenRun
     public Tensor? Output(string name, IReadOnlyList<long> expected) => name switch
     {
         "encoder" => Encode(),
-        "logits" => Compute(() => _backbone.Logits(Finish(State(Spec.LayerCount)))),
-        "last_hidden" => Compute(() => Finish(State(Spec.LayerCount))),
+        "logits" => Compute(State(Spec.LayerCount), state => _backbone.Logits(Finish(state))),
+        "last_hidden" => Compute(State(Spec.LayerCount), Finish),
         "greedy" => Greedy(checked((int)expected[^1])),
         _ when name.StartsWith("hidden_", StringComparison.Ordinal) && int.TryParse(name.AsSpan(7), out int layer) && layer >= 0 && layer <= Spec.LayerCount =>
             layer == Spec.LayerCount ? Output("last_hidden", expected) : State(layer).Clone(),
@@ -59,10 +59,11 @@ internal sealed class EncoderDecoderRun : IGoldenRun
 
     private Tensor Finish(Tensor state) => _backbone.Finish(state.To(_options.Device).To(Spec.ActivationType));
 
-    private static Tensor Compute(Func<Tensor> work)
+    // A state is kept for later outputs: it comes from outside the scope.
+    private static Tensor Compute(Tensor state, Func<Tensor, Tensor> work)
     {
         using var scope = new TensorScope();
-        return scope.Keep(work());
+        return scope.Keep(work(state));
     }
 
     private Tensor Encode()

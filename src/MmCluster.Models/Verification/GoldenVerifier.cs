@@ -99,13 +99,16 @@ public static class GoldenVerifier
         }
         ModelCard card = Architectures.CardFor(ModelConfig.Read(Path.Combine(folder, "config.json")), name, golden.ClassName);
         CaseResult result = Run(card);
-        if (result.Status == CaseStatus.Ok)
+        if (result.Status == CaseStatus.Ok && result.WorstError < options.Tolerance / 10)
         {
             return result;
         }
-        // References made from a model that was rounded to BF16 as a whole have rounded rotary frequencies too; nothing in the files says so.
+        // References made from a model that was rounded to BF16 as a whole have rounded rotary frequencies too; nothing in the files says so. Short rows
+        // may be within the tolerance with either.
         CaseResult rounded = Run(WithRoundedFrequencies(card));
-        return rounded.Status == CaseStatus.Ok ? rounded with { Reason = "with rotary frequencies in bfloat16" } : result;
+        return rounded.Status == CaseStatus.Ok && (result.Status != CaseStatus.Ok || rounded.WorstError < result.WorstError)
+            ? rounded with { Reason = "with rotary frequencies in bfloat16" }
+            : result;
 
         CaseResult Run(ModelCard variant)
         {

@@ -11,6 +11,7 @@ internal sealed class MediaRows : IDisposable
     private readonly MediaPath? _path;
     private readonly Tensor? _pixels;
     private readonly Tensor? _instruction;
+    private readonly Tensor? _instructionMask;
     private readonly int? _placeholder;
 
     public MediaRows(LoadedModel model, GoldenCase golden)
@@ -19,7 +20,8 @@ internal sealed class MediaRows : IDisposable
         {
             _path = model.Paths[0];
             _pixels = Frames(golden.Floats("pixel_values"));
-            _instruction = golden.Has("qformer_input_ids") ? Repeat(golden.Ids("qformer_input_ids"), _pixels.Size(0)) : null;
+            _instruction = Words(golden, "qformer_input_ids", _pixels.Size(0));
+            _instructionMask = Words(golden, "qformer_attention_mask", _pixels.Size(0));
             _placeholder = model.SpecialTokens.Media ?? throw new NotSupportedException("the configuration names no placeholder for media");
         }
     }
@@ -30,7 +32,7 @@ internal sealed class MediaRows : IDisposable
     public Tensor? Output(string name) => (_path, name) switch
     {
         (null, _) => null,
-        (_, "image_features") => _path.Features(_pixels!, _instruction),
+        (_, "image_features") => Features(),
         (_, "vision") => _path.Encoder.Encode(_pixels!),
         (_, "qformer") when _path.Projectors is [QFormerProjector qformer, ..] => Through(qformer),
         _ => null,
@@ -48,7 +50,7 @@ internal sealed class MediaRows : IDisposable
         {
             return scope.Keep(embedded);
         }
-        Tensor features = _path!.Features(_pixels!, _instruction);
+        Tensor features = Features();
         int items = targets.Length / features.Size(1);
         if (items * features.Size(1) != targets.Length || items > features.Size(0))
         {
@@ -62,7 +64,10 @@ internal sealed class MediaRows : IDisposable
     {
         _pixels?.Dispose();
         _instruction?.Dispose();
+        _instructionMask?.Dispose();
     }
+
+    private Tensor Features() => _path!.Features(_pixels!, _instruction, _instructionMask);
 
     // A film [B, frames, 3, h, w] is as many pictures.
     private static Tensor Frames(Tensor pixels)
@@ -78,10 +83,19 @@ internal sealed class MediaRows : IDisposable
     }
 
     // Each row's instruction for each of its pictures.
-    private static Tensor Repeat(int[,] ids, int pictures)
+    private static Tensor? Words(GoldenCase golden, string input, int pictures)
     {
+        if (!golden.Has(input))
+        {
+            return null;
+        }
+        int[,] ids = golden.Ids(input);
         int columns = ids.GetLength(1);
         int each = pictures / ids.GetLength(0);
+        if (each * ids.GetLength(0) != pictures)
+        {
+            throw new InvalidDataException($"{golden.Folder}: in.{input} has {ids.GetLength(0)} rows for {pictures} pictures");
+        }
         int[] repeated = [.. Enumerable.Range(0, pictures).SelectMany(picture => Enumerable.Range(0, columns).Select(column => ids[picture / each, column]))];
         return Tensor.From(repeated, [pictures, columns]);
     }
@@ -89,6 +103,6 @@ internal sealed class MediaRows : IDisposable
     private Tensor Through(QFormerProjector qformer)
     {
         using var scope = new TensorScope();
-        return scope.Keep(qformer.States(_path!.Encoder.Encode(_pixels!), _instruction));
+        return scope.Keep(qformer.States(_path!.Encoder.Encode(_pixels!), _instruction, _instructionMask));
     }
 }

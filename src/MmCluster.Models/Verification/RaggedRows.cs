@@ -98,18 +98,20 @@ internal sealed class RaggedRows
             Close(row, count);
         }
         int before = 0;
+        int? first = null;
         for (int column = 0; column < columns; column++)
         {
             if (isSeen(column))
             {
                 before++;
+                first ??= column;
                 continue;
             }
             _tokens.Add((row, column));
             _slots.Add(-1);
             _positions.Add(positionsSkipPadding ? -1 : column);
             _visible.Add(before);
-            Close(row, Math.Max(before, 1)); // a sequence is no shorter than its queries; what it sees is said apart
+            Close(row, column - (first ?? column) + 1); // its distance to what it sees is that of the columns
         }
     }
 

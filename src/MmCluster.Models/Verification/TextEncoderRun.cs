@@ -9,6 +9,7 @@ internal sealed class TextEncoderRun : IGoldenRun
 {
     private readonly ClipTextEncoder _encoder;
     private readonly Tensor _ids;
+    private readonly Tensor? _mask;
 
     public TextEncoderRun(GoldenCase golden, VerifyOptions options)
     {
@@ -16,8 +17,8 @@ internal sealed class TextEncoderRun : IGoldenRun
         WeightLoader loader = new(checkpoint, KeyLayouts.ClipText, new WeightOptions { Matrices = options.Matrices, Device = options.Device });
         _encoder = new ClipTextEncoder(ModelConfig.Read(Path.Combine(golden.Folder, "config.json")), loader.Root);
         loader.Load();
-        int[,] ids = golden.Ids("input_ids");
-        _ids = Tensor.From([.. ids.Cast<int>()], [ids.GetLength(0), ids.GetLength(1)]);
+        _ids = Rows(golden.Ids("input_ids"));
+        _mask = golden.Has("attention_mask") ? Rows(golden.Ids("attention_mask")) : null;
     }
 
     public Tensor? Output(string name, IReadOnlyList<long> expected)
@@ -25,10 +26,10 @@ internal sealed class TextEncoderRun : IGoldenRun
         int layers = _encoder.LayerCount;
         return name switch
         {
-            "last_hidden" => _encoder.Encode(_ids, layers),
-            "penultimate" => _encoder.Encode(_ids, layers - 1),
+            "last_hidden" => _encoder.Encode(_ids, layers, _mask),
+            "penultimate" => _encoder.Encode(_ids, layers - 1, _mask),
             "pooled" => Pool(),
-            _ when name.StartsWith("hidden_", StringComparison.Ordinal) && int.TryParse(name.AsSpan(7), out int layer) && layer >= 0 && layer < layers => _encoder.Encode(_ids, layer),
+            _ when name.StartsWith("hidden_", StringComparison.Ordinal) && int.TryParse(name.AsSpan(7), out int layer) && layer >= 0 && layer < layers => _encoder.Encode(_ids, layer, _mask),
             _ => null,
         };
     }
@@ -36,12 +37,15 @@ internal sealed class TextEncoderRun : IGoldenRun
     public void Dispose()
     {
         _ids.Dispose();
+        _mask?.Dispose();
         _encoder.Dispose();
     }
 
+    private static Tensor Rows(int[,] values) => Tensor.From([.. values.Cast<int>()], [values.GetLength(0), values.GetLength(1)]);
+
     private Tensor Pool()
     {
-        using Tensor states = _encoder.Encode(_ids, _encoder.LayerCount);
+        using Tensor states = _encoder.Encode(_ids, _encoder.LayerCount, _mask);
         return _encoder.Pool(states, _ids);
     }
 }

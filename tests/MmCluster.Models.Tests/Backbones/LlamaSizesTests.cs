@@ -26,7 +26,7 @@ public sealed class LlamaSizesTests : IDisposable
         _folder.Write("config.json", JsonSerializer.Serialize(new
         {
             architectures = new[] { architecture },
-            model_type = "llama",
+            model_type = architecture == "MistralForCausalLM" ? "mistral" : "llama",
             vocab_size = vocabulary,
             hidden_size = hidden,
             intermediate_size = intermediate,

@@ -66,7 +66,39 @@ public sealed class RopeParametersTests
     }
 
     [Fact]
-    public void Part_of_a_head_may_rotate() => Assert.Equal(32, Read("""{"partial_rotary_factor": 0.5}""").Dimensions);
+    public void Longrope_takes_the_given_factor_before_the_ratio_of_lengths()
+    {
+        string factors = string.Join(", ", Enumerable.Repeat("2.0", 32));
+        RopeParameters rope = Read($$"""{"rope_scaling": {"type": "longrope", "short_factor": [{{factors}}], "factor": 7.0, "original_max_position_embeddings": 1024} }""");
+        Assert.Equal((float)Math.Sqrt(1 + (Math.Log(7) / Math.Log(1024))), rope.AttentionFactor);
+    }
+
+    [Fact]
+    public void The_original_length_beside_the_scaling_wins_and_the_longest_sequence_stands_for_a_missing_one()
+    {
+        const string Llama3 = """{"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0}""";
+        const string Given = """{"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0, "original_max_position_embeddings": 64}""";
+        float[] longest = Read($$"""{"rope_scaling": {{Llama3}} }""").Frequencies.ToArray();
+        Assert.Equal(Read($$"""{"original_max_position_embeddings": 4096, "rope_scaling": {{Given}} }""").Frequencies.ToArray(), longest);
+        Assert.NotEqual(Read($$"""{"rope_scaling": {{Given}} }""").Frequencies.ToArray(), longest);
+    }
+
+    [Fact]
+    public void Dynamic_frequencies_hold_up_to_the_longest_sequence_whatever_the_original_one_was() =>
+        Assert.Equal(4096, Read("""{"rope_scaling": {"type": "dynamic", "factor": 4.0, "original_max_position_embeddings": 1024}}""").MaxLength);
+
+    [Fact]
+    public void Old_scaling_counts_where_a_file_has_both() =>
+        Assert.Equal(0.5f, Read("""{"rope_scaling": {"type": "linear", "factor": 2.0}, "rope_parameters": {"rope_type": "default", "rope_theta": 10000.0}}""").Frequencies[0]);
+
+    [Fact]
+    public void Betas_of_zero_are_the_usual_ones() => Assert.Equal(
+        Read("""{"rope_scaling": {"rope_type": "yarn", "factor": 4.0, "beta_fast": 32, "beta_slow": 1}}""").Frequencies.ToArray(),
+        Read("""{"rope_scaling": {"rope_type": "yarn", "factor": 4.0, "beta_fast": 0, "beta_slow": 0}}""").Frequencies.ToArray());
+
+    [Fact]
+    public void All_of_a_head_rotates_whatever_the_file_says_as_in_the_reference() =>
+        Assert.Equal(HeadDim, Read("""{"rope_parameters": {"rope_type": "default", "partial_rotary_factor": 0.5}}""").Dimensions);
 
     [Fact]
     public void Rounded_frequencies_are_asked_for_by_the_card()
@@ -88,7 +120,7 @@ public sealed class RopeParametersTests
     [InlineData("""{"rope_scaling": {"type": "linear"}}""")]
     [InlineData("""{"rope_scaling": {"type": "linear", "factor": -1}}""")]
     [InlineData("""{"rope_scaling": {"type": "longrope", "short_factor": [1.0]}}""")]
-    [InlineData("""{"partial_rotary_factor": 2.0}""")]
+    [InlineData("""{"rope_theta": 1e999}""")]
     [InlineData("""{"rope_scaling": "linear"}""")]
     public void Impossible_values_are_refused(string config) =>
         Assert.StartsWith("config.json", Assert.Throws<InvalidDataException>(() => Read(config)).Message);

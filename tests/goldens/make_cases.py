@@ -1,0 +1,216 @@
+"""More reference cases like the others here: the classes that `mm verify` knows with other sizes, options, paddings and file layouts.
+
+Each case becomes a folder of config.json, model.safetensors, io.safetensors (in.*, out.*) and meta.json.
+usage: make_cases.py OUTDIR SEED [NAME...]     needs transformers 5.17 and torch; runs on the processor
+"""
+import json
+import os
+import sys
+import traceback
+
+import torch
+import transformers as T
+from case_builders import *  # noqa: F403
+
+llama("llama_mqa_headdim", hidden_size=42, head_dim=20, num_attention_heads=6, num_key_value_heads=1, attention_bias=True, mlp_bias=True, rms_norm_eps=1e-2, intermediate_size=51)
+llama("llama_gqa3_tied", hidden_size=36, head_dim=10, num_attention_heads=6, num_key_value_heads=2, tie_word_embeddings=True, vocab_size=97, rms_norm_eps=1e-6)
+llama("llama_one", hidden_size=8, num_attention_heads=1, num_key_value_heads=1, num_hidden_layers=1, intermediate_size=3, vocab_size=11)
+llama("llama_odd", hidden_size=33, head_dim=14, num_attention_heads=3, num_key_value_heads=3, intermediate_size=37, vocab_size=1031, rows=3)
+llama("llama_long", length=150, new=40, max_position_embeddings=512, rope_theta=1e6)
+llama("llama_exact_rope", exact=True)
+llama("llama_headdim2", hidden_size=16, head_dim=2, num_attention_heads=8, num_key_value_heads=4)
+llama("llama_headdim256", hidden_size=32, head_dim=256, num_attention_heads=2, num_key_value_heads=1)
+for act in ["gelu", "gelu_new", "relu", "gelu_pytorch_tanh", "quick_gelu", "tanh", "gelu_fast", "sigmoid", "linear"]:
+    llama("llama_act_" + act, hidden_act=act, num_hidden_layers=1, new=4)
+for how in ["left", "left0", "right", "holes"]:
+    llama("llama_pad_" + how, padding=how, rows=3, num_key_value_heads=2)
+rope("linear", rope_type="linear", factor=2.5)
+rope("linear_theta", rope_type="linear", factor=8.0, rope_theta=123456.0, exact=True)
+rope("dynamic", rope_type="dynamic", factor=4.0)
+rope("yarn", rope_type="yarn", factor=4.0, original_max_position_embeddings=32)
+rope("yarn_plain", rope_type="yarn", factor=2.0, exact=True)
+rope("yarn_beta", rope_type="yarn", factor=8.0, original_max_position_embeddings=64, beta_fast=8.0, beta_slow=2.0, attention_factor=1.7)
+rope("yarn_mscale", rope_type="yarn", factor=16.0, original_max_position_embeddings=64, mscale=0.707, mscale_all_dim=1.0, truncate=False)
+rope("yarn_long", rope_type="yarn", factor=4.0, original_max_position_embeddings=32, length=90, new=20)
+rope("llama3", rope_type="llama3", factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0, original_max_position_embeddings=64, rope_theta=500000.0)
+rope("llama3_wide", rope_type="llama3", factor=32.0, low_freq_factor=1.0, high_freq_factor=4.0, original_max_position_embeddings=32, length=60)
+rope("longrope", rope_type="longrope", short_factor=[1 + 0.1 * i for i in range(12)], long_factor=[2 + 0.3 * i for i in range(12)], original_max_position_embeddings=64, factor=2.0)
+rope("longrope_attn", rope_type="longrope", short_factor=[1 + 0.1 * i for i in range(12)], long_factor=[2 + 0.3 * i for i in range(12)], original_max_position_embeddings=64, factor=2.0, attention_factor=1.3)
+rope("partial", rope_type="default", partial_rotary_factor=0.5)
+mistral("mistral_window", sliding_window=5, num_key_value_heads=2, length=23)
+mistral("mistral_full", sliding_window=None, head_dim=12)
+mistral("mistral_window_pad", sliding_window=6, padding="left", length=21)
+mistral("mistral_window_right", sliding_window=4, padding="right", length=21)
+qwen2("qwen2_window", use_sliding_window=True, sliding_window=4, max_window_layers=1, num_hidden_layers=3, num_key_value_heads=1)
+qwen2("qwen2_types", use_sliding_window=True, sliding_window=7, layer_types=["sliding_attention", "full_attention", "sliding_attention"], num_hidden_layers=3)
+qwen2("qwen2_nowindow", use_sliding_window=False, sliding_window=4, max_window_layers=0)
+qwen2("qwen2_tied_yarn", tie_word_embeddings=True, rope_parameters={"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 32, "rope_theta": 1000000.0})
+qwen2("qwen2_pad", padding="left0", vocab_size=257)
+opt("opt_proj", word_embed_proj_dim=20)
+opt("opt_post", do_layer_norm_before=False)
+opt("opt_proj_up", word_embed_proj_dim=48, do_layer_norm_before=False, num_attention_heads=2)
+opt("opt_nobias", enable_bias=False, activation_function="gelu")
+opt("opt_noaffine", layer_norm_elementwise_affine=False, vocab_size=77)
+opt("opt_untied", tie_word_embeddings=False, ffn_dim=33)
+opt("opt_nofinal", _remove_final_layer_norm=True)
+for how in ["left", "left0", "right", "holes"]:
+    opt("opt_pad_" + how, padding=how, rows=3)
+llama("save_sharded", save=sharded)
+llama("save_bf16", save=halved(torch.bfloat16), tie_word_embeddings=True)
+llama("save_f16", save=halved(torch.float16))
+llama("save_pickle", save=pickled, tie_word_embeddings=True)
+t5("t5_v1_0")
+t5("t5_tied_relu", feed_forward_proj="relu", tie_word_embeddings=True, d_kv=6, num_heads=3)
+t5("t5_buckets", relative_attention_num_buckets=16, relative_attention_max_distance=20, length=60, tie_word_embeddings=False, feed_forward_proj="gated-gelu")
+t5("t5_far", length=180, padding=None, feed_forward_proj="gated-relu", tie_word_embeddings=False)
+t5("t5_layers", cache=False, num_decoder_layers=3, layer_norm_epsilon=1e-3, feed_forward_proj="gelu")
+t5("t5_left", padding="left", feed_forward_proj="gated-silu", tie_word_embeddings=False)
+t5("t5_left0", padding="left0")
+t5("t5_holes", padding="holes", feed_forward_proj="gated-gelu_new")
+t5("t5_decoder_mask", decoder_mask=True, feed_forward_proj="gated-gelu", tie_word_embeddings=False)
+t5("t5_buckets8", relative_attention_num_buckets=8, relative_attention_max_distance=11, length=33)
+t5("t5_unscaled", tie_word_embeddings=True, scale_decoder_outputs=False)
+t5("t5_start", decoder_start_token_id=7, pad_token_id=3)
+vision("clip_vision_gelu", hidden_act="gelu", layer_norm_eps=1e-3)
+vision("clip_vision_remainder", size=30, patch_size=7, num_attention_heads=2, rows=3)
+vision("clip_vision_one", size=8, patch_size=8, num_hidden_layers=1, hidden_size=12, num_attention_heads=3, rows=1)
+vision("clip_vision_grey", num_channels=1)
+vision("clip_vision_patch1", size=6, patch_size=1, num_channels=2)
+vision("clip_vision_relu", hidden_act="relu", hidden_size=40, num_attention_heads=5, intermediate_size=7)
+text("clip_text_legacy", legacy=True)
+text("clip_text_short", hidden_act="gelu", hidden_size=36, num_attention_heads=3)
+text("clip_text_mask", mask=True)
+llava("llava_full", per=10, vision_feature_select_strategy="full", vision_feature_layer=-1)
+llava("llava_layers", vision_feature_layer=[-2, -4, 1])
+llava("llava_layers_full", vision_feature_layer=[0, -1], vision_feature_select_strategy="full", per=10)
+llava("llava_first", vision_feature_layer=1)
+llava("llava_zero", vision_feature_layer=0)
+llava("llava_multi", pictures=(2, 3))
+llava("llava_multi_first", pictures=(3, 1), padding="left")
+llava("llava_nobias", multimodal_projector_bias=False, projector_hidden_act="relu")
+llava("llava_qwen2", text=T.Qwen2Config, text_options=dict(num_key_value_heads=2, tie_word_embeddings=True))
+llava("llava_mistral", text=T.MistralConfig, text_options=dict(num_key_value_heads=2, sliding_window=None, head_dim=12))
+llava("llava_mistral_window", text=T.MistralConfig, text_options=dict(num_key_value_heads=2, sliding_window=8))
+llava("llava_tied", text_options=dict(tie_word_embeddings=True), tie_word_embeddings=True, size=28, per=4)
+llava("llava_outer_tied", tie_word_embeddings=True, size=28, per=4)
+VICUNA = lambda **k: T.LlamaConfig(**small(**k))
+FLAN = lambda **k: t5_config(**(dict(feed_forward_proj="gated-gelu", tie_word_embeddings=False) | k))
+blip("blip2_every", qformer=dict(cross_attention_frequency=1, hidden_act="relu", layer_norm_eps=1e-5))
+blip("blip2_third", qformer=dict(cross_attention_frequency=3, num_hidden_layers=4), vision=dict(qkv_bias=False, hidden_act="quick_gelu", layer_norm_eps=1e-3))
+blip("blip2_pad", padding="right", queries=3)
+blip("blip2_llama", text=lambda: VICUNA(num_key_value_heads=2))
+blip("blip2_t5", text=FLAN, queries=4)
+blip("blip2_t5_tied", text=lambda: t5_config(feed_forward_proj="relu"), padding="right")
+blip("instruct_vicuna_words", cls="InstructBlip", text=lambda: VICUNA(num_key_value_heads=1), words=9)
+blip("instruct_words_pad", cls="InstructBlip", text=VICUNA, words=9, qpadding="right")
+blip("instruct_words_holes", cls="InstructBlip", text=FLAN, words=9, qpadding="holes", padding="right")
+blip("instruct_every", cls="InstructBlip", text=FLAN, words=5, qformer=dict(cross_attention_frequency=1, layer_norm_eps=1e-5))
+blip("instruct_opt", cls="InstructBlip", words=4)
+blip("instruct_video", cls="InstructBlipVideo", text=VICUNA, words=6, frames=3)
+blip("instruct_video_t5", cls="InstructBlipVideo", text=FLAN, words=6, frames=2, qpadding="right")
+
+# Further options
+
+llama("llama_headdim80", hidden_size=40, head_dim=80, num_attention_heads=2, num_key_value_heads=1, num_hidden_layers=1)
+llama("llama_headdim96", hidden_size=48, head_dim=96, num_attention_heads=4, num_key_value_heads=2, num_hidden_layers=1, length=70, new=30)
+llama("llama_headdim112", hidden_size=28, head_dim=112, num_attention_heads=2, num_key_value_heads=2, num_hidden_layers=1)
+llama("llama_headdim128_gqa7", hidden_size=28, head_dim=128, num_attention_heads=7, num_key_value_heads=1, num_hidden_layers=1)
+llama("llama_deep", num_hidden_layers=9, hidden_size=24, num_attention_heads=3, num_key_value_heads=1, rows=5, padding="holes")
+llama("llama_wide", hidden_size=200, num_attention_heads=5, num_key_value_heads=5, intermediate_size=333, num_hidden_layers=1, vocab_size=519)
+llama("llama_prompt1", length=1, new=40)
+llama("llama_prompt16", length=16, new=33, num_key_value_heads=1)
+llama("llama_prompt300", length=300, new=8, max_position_embeddings=320, num_key_value_heads=2, rows=1)
+llama("llama_theta1", rope_theta=1.5, exact=True)
+llama("llama_eps0", rms_norm_eps=0.0)
+llama("llama_pad_yarn", padding="left0", rope_parameters={"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 32, "rope_theta": 10000.0})
+llama("llama_many_rows", rows=9, length=5, padding="left", new=3)
+qwen2("qwen2_window_long", use_sliding_window=True, sliding_window=33, max_window_layers=0, length=70, new=30)
+qwen2("qwen2_window_pad", use_sliding_window=True, sliding_window=5, max_window_layers=1, padding="right", num_hidden_layers=3)
+qwen2("qwen2_llama3", rope_parameters={"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0, "original_max_position_embeddings": 16, "rope_theta": 5e5}, head_dim=24, hidden_size=32)
+qwen2("qwen2_bf16", save=halved(torch.bfloat16), tie_word_embeddings=True, num_key_value_heads=2)
+rope("yarn_null", rope_type="yarn", factor=None, original_max_position_embeddings=32)
+rope("yarn_beta0", rope_type="yarn", factor=3.0, original_max_position_embeddings=32, beta_fast=0, beta_slow=0)
+rope("yarn_mscale_equal", rope_type="yarn", factor=5.0, original_max_position_embeddings=32, mscale=1.0, mscale_all_dim=1.0)
+rope("yarn_qwen2", cls=qwen2, rope_type="yarn", factor=4.0, original_max_position_embeddings=32, rope_theta=1e6)
+rope("llama3_default_original", rope_type="llama3", factor=4.0, low_freq_factor=1.0, high_freq_factor=2.0)
+rope("longrope_ratio", rope_type="longrope", short_factor=[1 + 0.2 * i for i in range(12)], long_factor=[2.0] * 12, original_max_position_embeddings=64)
+rope("longrope_factor", rope_type="longrope", short_factor=[1 + 0.2 * i for i in range(12)], long_factor=[2.0] * 12, original_max_position_embeddings=64, factor=7.0)
+rope("longrope_below", rope_type="longrope", short_factor=[1.0] * 12, long_factor=[2.0] * 12, original_max_position_embeddings=256)
+opt("opt_heads1", num_attention_heads=1, hidden_size=20, word_embed_proj_dim=20, ffn_dim=17, length=33)
+opt("opt_prompt1", length=1, word_embed_proj_dim=24, padding=None)
+opt("opt_long", length=70, do_layer_norm_before=False, word_embed_proj_dim=8)
+opt("opt_post_pad", do_layer_norm_before=False, padding="left0", word_embed_proj_dim=16, activation_function="gelu_new")
+opt("opt_f16", save=halved(torch.float16))
+t5("t5_heads1", num_heads=1, d_kv=20, num_layers=1, feed_forward_proj="gated-gelu", tie_word_embeddings=False)
+t5("t5_wide_heads", num_heads=6, d_kv=24, padding="holes", length=40)
+t5("t5_decoder_left", decoder_mask=True, padding="left", relative_attention_num_buckets=12, relative_attention_max_distance=30)
+t5("t5_shallow", cache=False, num_layers=3, num_decoder_layers=1, padding="right")
+t5("t5_one_token", length=1, padding=None)
+t5("t5_relu_gate", feed_forward_proj="gated-relu", d_ff=31, tie_word_embeddings=True)
+t5("t5_bf16", feed_forward_proj="gated-gelu", tie_word_embeddings=False, d_model=40)
+vision("clip_vision_heads1", num_attention_heads=1, hidden_size=20, size=70, rows=1)
+vision("clip_vision_headdim5", num_attention_heads=4, hidden_size=20, hidden_act="gelu_new", num_hidden_layers=5)
+vision("clip_vision_large", size=112, patch_size=8, hidden_size=32, rows=1, num_hidden_layers=2)
+text("clip_text_no_end", hidden_size=30, num_attention_heads=5, ends=(19, 9, 0))
+text("clip_text_full_mask", mask=True, hidden_act="gelu", legacy=True, num_attention_heads=1)
+llava("llava_rope", text_options=dict(rope_parameters={"rope_type": "linear", "factor": 2.0, "rope_theta": 10000.0}, num_key_value_heads=1))
+llava("llava_some_rows", pictures=(2, 0, 1), padding="left")
+llava("llava_none_first", pictures=(0, 2))
+llava("llava_adjacent", pictures=(2, 2), gap=0, start=0)
+llava("llava_vision_gelu", vision=dict(hidden_act="gelu", layer_norm_eps=1e-3, image_size=30, patch_size=7), size=30, per=16)
+llava("llava_deep_layers", vision_feature_layer=[-1, -2, -3, -5])
+blip("blip2_shift", shift=4)
+blip("blip2_shift_t5", text=FLAN, shift=4, padding="right")
+blip("blip2_one_query", queries=1, qformer=dict(num_hidden_layers=1, num_attention_heads=1))
+blip("blip2_remainder", vision=dict(image_size=30, patch_size=7, num_attention_heads=7, hidden_act="gelu_new"), qformer=dict(num_attention_heads=6))
+blip("blip2_t5_masked", text=FLAN, padding="holes")
+blip("blip2_opt_post", text=lambda: T.OPTConfig(vocab_size=131, hidden_size=32, ffn_dim=64, num_hidden_layers=2, num_attention_heads=4, max_position_embeddings=96, word_embed_proj_dim=32, do_layer_norm_before=False), padding="right")
+blip("blip2_untied", text=lambda: T.OPTConfig(vocab_size=131, hidden_size=32, ffn_dim=64, num_hidden_layers=2, num_attention_heads=4, max_position_embeddings=96, word_embed_proj_dim=32, tie_word_embeddings=False))
+blip("instruct_shift", cls="InstructBlip", text=VICUNA, words=9, qpadding="left", shift=3)
+blip("instruct_tied", cls="InstructBlip", text=lambda: VICUNA(tie_word_embeddings=True), words=3)
+blip("instruct_video_one", cls="InstructBlipVideo", text=VICUNA, words=6, frames=1, qpadding="holes")
+blip("instruct_video_shift", cls="InstructBlipVideo", text=FLAN, words=6, frames=5, shift=3)
+
+# The cases that stay in tests/goldens: what once differed, as small as they may be
+
+TINY = dict(hidden_size=16, intermediate_size=24, num_hidden_layers=2, num_attention_heads=2, num_key_value_heads=1)
+mistral("mistral_window_masked", **TINY, sliding_window=4, padding="right")
+qwen2("qwen2_window_padded", **TINY, use_sliding_window=True, sliding_window=6, max_window_layers=1, padding="left0")
+opt("opt_masked", hidden_size=16, ffn_dim=24, num_attention_heads=2, word_embed_proj_dim=12, padding="left", rows=2)
+t5("t5_decoder_masked", d_model=16, d_kv=6, d_ff=24, num_heads=2, decoder_mask=True, padding="holes", relative_attention_num_buckets=8, relative_attention_max_distance=11)
+text("clip_text_masked", hidden_size=16, intermediate_size=24, num_hidden_layers=2, num_attention_heads=2, mask=True)
+llava("llava_tied_outside", tie_word_embeddings=True, text_options=TINY, size=14, per=1, pictures=(2, 1), padding="left", vision=dict(hidden_size=12, intermediate_size=16, num_hidden_layers=2, num_attention_heads=2, patch_size=14, image_size=14), vision_feature_layer=[-1, 0])
+blip("instructblip_words_masked", cls="InstructBlip", text=lambda: VICUNA(**TINY), words=6, qpadding="holes", queries=3,
+     vision=dict(hidden_size=12, intermediate_size=16, num_hidden_layers=1, num_attention_heads=2, image_size=14, patch_size=7), qformer=dict(hidden_size=12, num_hidden_layers=2, num_attention_heads=2, intermediate_size=16))
+
+
+@case("generation")
+def _(g):
+    """What generate() makes of options: prompt and ids of each in generations.json."""
+    m = randomize(T.LlamaForCausalLM(T.LlamaConfig(**small(**TINY, vocab_size=61))), g)
+    x = ids(g, 1, 12, 61)
+    plain = m.generate(x, max_new_tokens=30, **GREEDY)
+    eos = plain[0, -12].item()
+    options = [dict(eos_token_id=eos), dict(eos_token_id=[eos, plain[0, -5].item()]), dict(eos_token_id=eos, min_new_tokens=25), dict(eos_token_id=eos, min_length=35),
+               dict(eos_token_id=None, repetition_penalty=1.4), dict(eos_token_id=None, repetition_penalty=0.7), dict(eos_token_id=eos, repetition_penalty=1.2, min_new_tokens=20),
+               dict(eos_token_id=None, no_repeat_ngram_size=2), dict(eos_token_id=None, bad_words_ids=[[eos], [plain[0, 14].item(), plain[0, 15].item()]]),
+               dict(eos_token_id=None, suppress_tokens=[eos]), dict(eos_token_id=None, sequence_bias=[[[eos], -5.0], [[9], 2.0]]), dict(eos_token_id=None, forced_eos_token_id=3)]
+    runs = []
+    for o in options:
+        runs.append({"options": o, "ids": m.generate(x, max_new_tokens=30, do_sample=False, pad_token_id=0, **o)[0].tolist()})
+    emit("generation", m, {"input_ids": x}, {"greedy": plain})
+    json.dump({"prompt": x.shape[1], "runs": runs}, open(os.path.join(OUT, "generation", "generations.json"), "w"))
+
+
+if __name__ == "__main__":
+    os.makedirs(OUT, exist_ok=True)
+    for k, (name, make) in enumerate(CASES.items()):
+        if sys.argv[3:] and name not in sys.argv[3:]:
+            continue
+        torch.manual_seed(SEED * 1000 + k)
+        try:
+            make(torch.Generator().manual_seed(SEED * 1000 + k))
+            print("ok  ", name, flush=True)
+        except Exception:
+            print("FAIL", name, flush=True)
+            traceback.print_exc(limit=-3, file=sys.stdout)
