@@ -147,16 +147,19 @@ DI void gemv(Gemv p)
     auto token_of = [](int i) { return i / (Rows * 8) % TOKEN_TILES * 8 + i / Rows % 8; };
     auto output_of = [](int i) { return (blockIdx.x * ROW_TILES + i / (Rows * 8) / TOKEN_TILES) * Rows + i % Rows; };
     auto is_there = [&](int i) { return i < Results && token_of(i) < p.M && output_of(i) < (EPILOGUE == GATED ? half : p.N); };
+    auto residual_of = [&](int i) { return widen(((const u16*)p.Y)[(first_token + token_of(i)) * p.y_step + output_of(i)]); };
 
     pdl_wait();
-    float before[Each]; // what they are added to, asked for now, or the end would wait for it
-    if (EPILOGUE == ADD)
+    // What results are added to is asked for now, or the end would wait for it; narrower formats have no registers left for that.
+    constexpr bool Ahead = EPILOGUE == ADD && WEIGHTS == HALVES;
+    float before[Each];
+    if (Ahead)
     {
 #pragma unroll
         for (int e = 0; e < Each; e++)
         {
             const int i = threadIdx.x + e * WARPS * 32;
-            before[e] = is_there(i) ? widen(((const u16*)p.Y)[(first_token + token_of(i)) * p.y_step + output_of(i)]) : 0.f;
+            before[e] = is_there(i) ? residual_of(i) : 0.f;
         }
     }
     while (chunk < chunks)
@@ -269,7 +272,7 @@ DI void gemv(Gemv p)
         }
         else if (EPILOGUE == ADD)
         {
-            ((u16*)p.Y)[to] = narrow(y + before[e]);
+            ((u16*)p.Y)[to] = narrow(y + (Ahead ? before[e] : residual_of(i)));
         }
         else if (EPILOGUE == FLOAT)
         {
