@@ -43,6 +43,12 @@ public sealed class Device
 
     private static Task<Exception> Never { get; } = new TaskCompletionSource<Exception>().Task;
 
+    /// <summary>
+    /// Gives a GPU's memory that tensors have freed, and that is kept for those to come, back to its driver: for who has let go of a model. Waits for all work of the GPU.
+    /// Nothing on the processor.
+    /// </summary>
+    public void ReleaseCached() => Backend.ReleaseCached();
+
     internal IBackend Backend { get; }
 
     /// <summary>cpu or cuda.</summary>

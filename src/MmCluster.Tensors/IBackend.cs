@@ -15,6 +15,9 @@ internal partial interface IBackend
     /// <summary>Zeros.</summary>
     Storage AllocateZeroed(long bytes);
 
+    /// <summary>Gives back what is kept of freed memory for later tensors.</summary>
+    void ReleaseCached();
+
     /// <summary>Copies bytes between dense tensors of one type and shape, one of them on another device; the source may be reused at once.</summary>
     void Transfer(Tensor source, Tensor destination);
 

@@ -51,7 +51,7 @@ internal sealed class StageLoader(ModelSource source, IGrainFactory grains, Tens
         LocatedModel located = source.Locate(spec.Deployment);
         LocalBackbone backbone = LocalBackbone.Load(located.Folder, LayersOf(spec), new BackboneSplit(Tensor: spec.Deployment.TensorRanks), located.Card);
         LoadedModel model = backbone.Model;
-        long weights = OnEach(spec, backbone.WeightBytes);
+        long weights = OnEach(spec, backbone.HeldBytes);
         BackboneStage? stage = null;
         try
         {
@@ -115,8 +115,8 @@ internal sealed class StageLoader(ModelSource source, IGrainFactory grains, Tens
         var model = LoadedModel.Load(located.Folder, LayersOf(spec), located.Card);
         try
         {
-            IModelShard shard = Executors.CreateShard(model.Backbone!, DeviceOf(spec), ExecutorOptionsOf(spec, room - model.WeightBytes - FrameBytes(spec, model.Backbone!.Spec)));
-            return new ShardStage(shard, model, model.WeightBytes + Executors.BytesOf(shard) + FrameBytes(spec, shard.Spec), DeviceOf(spec), link);
+            IModelShard shard = Executors.CreateShard(model.Backbone!, DeviceOf(spec), ExecutorOptionsOf(spec, room - model.HeldBytes - FrameBytes(spec, model.Backbone!.Spec)));
+            return new ShardStage(shard, model, model.HeldBytes + Executors.BytesOf(shard) + FrameBytes(spec, shard.Spec), DeviceOf(spec), link);
         }
         catch
         {
@@ -164,7 +164,7 @@ internal sealed class StageLoader(ModelSource source, IGrainFactory grains, Tens
         {
             EncoderUser user = User(spec, model);
             ImagePreprocessing preprocessing = ImagePreprocessing.Read(model.Folder, user.Path.Card, user.Path.Encoder.Spec);
-            return new EncoderStage(spec.Key, user, preprocessing, spec.Deployment.Limits.MaxQueue, Encoders, link, time, model.WeightBytes);
+            return new EncoderStage(spec.Key, user, preprocessing, spec.Deployment.Limits.MaxQueue, Encoders, link, time, model.HeldBytes);
         }
         catch
         {

@@ -64,6 +64,7 @@ internal sealed class CudaCapacity(CudaContext context, CudaNetwork network, IBa
     private void MeasureStep(SampleOutputs? outputs, int maxLength)
     {
         long before = context.Allocator.Allocated;
+        long held = context.Stream.AllocatedBytes;
         context.Allocator.ResetPeak();
         try
         {
@@ -75,7 +76,8 @@ internal sealed class CudaCapacity(CudaContext context, CudaNetwork network, IBa
                 $"{network.Device}: a step of {options.MaxBatchedTokens} positions over {options.MaxSlots} sequences finds no memory ({error.Message}); "
                 + "lower --max-num-batched-tokens or --max-num-seqs", error);
         }
-        long peak = context.Allocator.Peak - before;
+        // Scratch memory, which the first step takes, stays; it is out of what is free from here on.
+        long peak = context.Allocator.Peak - before - (context.Stream.AllocatedBytes - held);
         StepBytes = peak + (peak / 8);
         context.Allocator.ReleaseCached();
     }

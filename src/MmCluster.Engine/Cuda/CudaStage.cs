@@ -20,8 +20,6 @@ internal sealed class CudaStage : IDisposable
     private readonly DecodeGraphs? _graphs;
     private readonly StepWriter _writer;
     private readonly SlotMemories? _remembered;
-    private readonly long _stepBytes;
-    private readonly long _memoryBytes;
     private SampleOutputs? _manyOutputs;
 
     /// <summary>Takes the memory that is left for the KV cache, and records graphs.</summary>
@@ -43,22 +41,30 @@ internal sealed class CudaStage : IDisposable
         using CudaContext.StreamScope current = Context.Use(Stream);
         _steps = new StepBuffer(Context, device, depth);
         _slots = new CpuSlot?[options.MaxSlots];
-        if (backbone.Spec.HoldsHead)
+        try
         {
-            _sampler = new CudaSampler(Context, device, options.MaxSlots, backbone.Spec.VocabularySize);
-            _outputs = new SampleOutputs(device, options.MaxSlots, _sampler.MaxTop);
+            if (backbone.Spec.HoldsHead)
+            {
+                _sampler = new CudaSampler(Context, device, options.MaxSlots, backbone.Spec.VocabularySize);
+                _outputs = new SampleOutputs(device, options.MaxSlots, _sampler.MaxTop);
+            }
+            Network = new CudaNetwork(backbone, _sampler, device, options);
+            CudaCapacity capacity = new(Context, Network, backbone, options);
+            Description = capacity.Measure(_outputs);
+            Network.Kv = capacity.CreateKv(Description.BlockCount);
+            Network.Memories = capacity.CreateMemories(Description.MaxSlots);
+            _remembered = cross is null ? null : new SlotMemories(cross, Network.Memories!, _slots, device);
+            _writer = new StepWriter(_slots, Network.Needs, Network.Memories);
+            _graphs = options.EnforceEager ? null : new DecodeGraphs(Context, Stream, Network, _writer, Description, _outputs, depth);
+            Stream.Synchronize();
+            long cache = (Description.BlockBytes * Description.BlockCount) + (capacity.MemoryBytes * Description.MaxSlots);
+            Memory = new CudaMemoryUse(cache, _graphs?.Bytes ?? 0, capacity.StepBytes, Stream.AllocatedBytes - cache);
         }
-        Network = new CudaNetwork(backbone, _sampler, device, options);
-        CudaCapacity capacity = new(Context, Network, backbone, options);
-        Description = capacity.Measure(_outputs);
-        _stepBytes = capacity.StepBytes;
-        Network.Kv = capacity.CreateKv(Description.BlockCount);
-        Network.Memories = capacity.CreateMemories(Description.MaxSlots);
-        _memoryBytes = capacity.MemoryBytes * Description.MaxSlots;
-        _remembered = cross is null ? null : new SlotMemories(cross, Network.Memories!, _slots, device);
-        _writer = new StepWriter(_slots, Network.Needs, Network.Memories);
-        _graphs = options.EnforceEager ? null : new DecodeGraphs(Context, Stream, Network, _writer, Description, _outputs, depth);
-        Stream.Synchronize();
+        catch
+        {
+            Dispose(); // whoever could not be loaded leaves nothing behind
+            throw;
+        }
     }
 
     public CudaContext Context { get; }
@@ -71,7 +77,7 @@ internal sealed class CudaStage : IDisposable
     public ExecutorDescription Description { get; }
 
     /// <summary>Bytes of GPU memory by purpose.</summary>
-    public CudaMemoryUse Memory => new((Description.BlockBytes * Description.BlockCount) + _memoryBytes, _graphs?.Bytes ?? 0, _stepBytes);
+    public CudaMemoryUse Memory { get; }
 
     /// <summary>A flight for its steps.</summary>
     public StepFlight CreateFlight() => new(Context, _sampler?.MaxTop ?? 0);
@@ -138,7 +144,7 @@ internal sealed class CudaStage : IDisposable
         {
             Stream.Synchronize();
             _graphs?.Dispose();
-            Network.Dispose();
+            Network?.Dispose();
             _sampler?.Dispose();
             _steps.Dispose();
             _outputs?.Dispose();
@@ -269,8 +275,9 @@ internal sealed class CudaStage : IDisposable
 /// <param name="KvCacheBytes">Keys and values, those of memories included.</param>
 /// <param name="GraphBytes">CUDA graphs and what they work on.</param>
 /// <param name="StepBytes">What the largest step takes while it runs.</param>
-public readonly record struct CudaMemoryUse(long KvCacheBytes, long GraphBytes, long StepBytes)
+/// <param name="BufferBytes">What steps are written to and sampled into, and libraries' and kernels' scratch memory.</param>
+public readonly record struct CudaMemoryUse(long KvCacheBytes, long GraphBytes, long StepBytes, long BufferBytes)
 {
     /// <summary>All of it; weights are not the executor's.</summary>
-    public long Total => KvCacheBytes + GraphBytes + StepBytes;
+    public long Total => KvCacheBytes + GraphBytes + StepBytes + BufferBytes;
 }

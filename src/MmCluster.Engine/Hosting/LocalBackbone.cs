@@ -24,6 +24,9 @@ public sealed class LocalBackbone : IDisposable
     /// <summary>Bytes of the weights read, other components included.</summary>
     public long WeightBytes => _parts.Sum(part => part.WeightBytes);
 
+    /// <summary>Bytes that the weights take on their devices, in the formats they are kept in.</summary>
+    public long HeldBytes => _parts.Sum(part => part.HeldBytes);
+
     /// <summary>Completes with the reason when one of its GPUs, or what joins them, is of no more use to this process, which has to be restarted then.</summary>
     public Task<Exception> Lost => Task.WhenAny(_parts.Select((_, i) => DeviceOf(i).Lost).Concat(_groups.Select(group => group.Lost))).Unwrap();
 

@@ -25,7 +25,6 @@ public sealed class LocalModel : IAsyncDisposable
         _backbone = backbone;
         LoadedModel model = backbone.Model;
         _prompts = new ModelPrompts(model.Folder, model.Card, tokenizer, model.SpecialTokens, options.Time);
-        _intakes = [.. model.Paths.Select(path => new MediaIntake(model, path, options.Encoders with { Deterministic = options.Executor.Deterministic }, options.Load.Device))];
         EngineOptions engine = options.Engine with
         {
             EosTokenIds = _prompts.Eos,
@@ -37,6 +36,15 @@ public sealed class LocalModel : IAsyncDisposable
             MaxBatchedTokens = engine.MaxNumBatchedTokens,
             MaxModelLength = engine.MaxModelLength ?? options.Executor.MaxModelLength,
         });
+        try
+        {
+            _intakes = [.. model.Paths.Select(path => new MediaIntake(model, path, options.Encoders with { Deterministic = options.Executor.Deterministic }, options.Load.Device))];
+        }
+        catch
+        {
+            executor.Dispose();
+            throw;
+        }
         _engine = new Engine(executor, engine, options.Time);
         _host = new EngineHost(_engine);
         DeviceLost = backbone.Lost;

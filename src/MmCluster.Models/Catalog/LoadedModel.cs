@@ -2,6 +2,7 @@ using MmCluster.Models.Backbones;
 using MmCluster.Models.Cards;
 using MmCluster.Models.Checkpoints;
 using MmCluster.Models.Encoders;
+using MmCluster.Tensors;
 
 namespace MmCluster.Models.Catalog;
 
@@ -10,8 +11,11 @@ public sealed class LoadedModel : IDisposable
 {
     private readonly List<MediaPath> _paths = [];
 
-    private LoadedModel(string folder, ModelCard card, ModelConfig config)
+    private readonly Device _device;
+
+    private LoadedModel(string folder, ModelCard card, ModelConfig config, Device device)
     {
+        _device = device;
         Folder = folder;
         Card = card;
         Config = config;
@@ -32,6 +36,9 @@ public sealed class LoadedModel : IDisposable
 
     /// <summary>Bytes of weights read from files.</summary>
     public long WeightBytes { get; private set; }
+
+    /// <summary>Bytes that its weights take on their device, in the formats they are kept in.</summary>
+    public long HeldBytes { get; private set; }
 
     /// <summary>The language model, where loaded.</summary>
     public IBackbone? Backbone { get; private set; }
@@ -55,7 +62,7 @@ public sealed class LoadedModel : IDisposable
     public static LoadedModel Load(string folder, LoadOptions options, ModelCard? card = null)
     {
         ModelConfig config = ModelConfig.Read(Path.Combine(folder, "config.json"));
-        LoadedModel model = new(folder, card ?? Architectures.CardFor(config, NameOf(folder)), config);
+        LoadedModel model = new(folder, card ?? Architectures.CardFor(config, NameOf(folder)), config, options.Device);
         try
         {
             model.LoadComponents(folder, options);
@@ -74,6 +81,7 @@ public sealed class LoadedModel : IDisposable
         Backbone?.Dispose();
         _paths.ForEach(path => path.Dispose());
         _paths.Clear();
+        _device.ReleaseCached();
     }
 
     private static string NameOf(string folder) => Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder)));
@@ -100,6 +108,7 @@ public sealed class LoadedModel : IDisposable
             foreach (WeightGroup group in groups.Values)
             {
                 WeightBytes += group.Load();
+                HeldBytes += group.HeldBytes;
             }
         }
         finally

@@ -55,5 +55,8 @@ internal sealed class WeightGroup : IDisposable
     /// <summary>Reads what was declared; gives the bytes read from files.</summary>
     public long Load() => WeightLoader.Load(_checkpoint, _loaders, _prefixes);
 
+    /// <summary>Bytes that what was read takes on its device.</summary>
+    public long HeldBytes => _loaders.Sum(loader => loader.HeldBytes);
+
     public void Dispose() => _checkpoint.Dispose();
 }

@@ -45,6 +45,9 @@ public sealed class WeightLoader
     /// <summary>Lets what begins with <paramref name="prefix"/> stay unread: another shard or another part of the model loads it.</summary>
     public void LeaveOut(string prefix) => _leftOut.Add(prefix);
 
+    /// <summary>Bytes that what was loaded takes on its device, in the formats it is kept in.</summary>
+    internal long HeldBytes { get; set; }
+
     /// <summary>Whether a layer was declared that can be split over ranks.</summary>
     internal bool IsSplit { get; set; }
 

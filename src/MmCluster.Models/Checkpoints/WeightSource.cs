@@ -54,8 +54,16 @@ public readonly struct WeightSource
     internal WeightSource OwnedBy(Ownership owner) => new(_loader, owner, Path);
 
     /// <summary>Hands what was loaded to the network that declared it.</summary>
-    internal T Own<T>(T item) where T : IDisposable =>
-        (_owner ?? throw new InvalidOperationException("weights are declared without an owner")).Add(item);
+    internal T Own<T>(T item) where T : IDisposable
+    {
+        _loader.HeldBytes += item switch
+        {
+            LinearWeight matrix => matrix.Bytes,
+            Tensor tensor => tensor.Bytes,
+            _ => throw new ArgumentException($"weights are matrices and tensors, got {item.GetType().Name}"),
+        };
+        return (_owner ?? throw new InvalidOperationException("weights are declared without an owner")).Add(item);
+    }
 
     /// <summary>The tensor as it lies in the file, or null; for deciding how to load, not for loading.</summary>
     internal StoredTensor? Find(string name) => _loader.Find(Join(name));

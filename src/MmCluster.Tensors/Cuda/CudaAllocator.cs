@@ -98,6 +98,7 @@ internal sealed unsafe class CudaAllocator
         lock (_gate)
         {
             Allocated -= block.Bytes;
+            block.Stream.AllocatedBytes -= block.Bytes;
             foreach (CudaStream user in block.Users)
             {
                 if (user.IsDisposed || _context.Lost.IsCompleted)
@@ -155,6 +156,7 @@ internal sealed unsafe class CudaAllocator
             }
 
             Allocated += size;
+            stream.AllocatedBytes += size;
             Peak = Math.Max(Peak, Allocated);
             return block;
         }

@@ -11,7 +11,6 @@ internal sealed unsafe partial class CudaBackend
     private readonly PairKernels _product;
     private readonly PairKernels _rowsOf;
     private readonly Matmul _matmul;
-    private readonly HalfBiases _biases;
 
     public IDisposable Pack(ReadOnlySpan<Tensor> sources, int rows, int columns, DType dtype)
     {
@@ -103,7 +102,7 @@ internal sealed unsafe partial class CudaBackend
     // x Wᵀ + bias by cuBLASLt in one launch.
     private bool TryBiasedProduct(Tensor x, CudaMatrix w, Tensor bias, Tensor y, bool adds)
     {
-        if (x.DType != w.DType || y.DType != w.DType || w.Columns == 0 || _biases.Of(bias, w.DType) is not (not 0 and var copy))
+        if (x.DType != w.DType || y.DType != w.DType || w.Columns == 0 || w.HalfBias(bias) is not (not 0 and var copy))
         {
             return false;
         }

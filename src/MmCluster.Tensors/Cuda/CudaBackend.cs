@@ -31,7 +31,6 @@ internal sealed unsafe partial class CudaBackend : IBackend
         _interpolate = new FloatKernels(context, "pictures", "interpolate");
         _biasActivation = new FloatKernels(context, "linear", "bias_activation");
         _matmul = new Matmul(context);
-        _biases = new HalfBiases(context);
         _gemv = new Gemv(context);
         _norms = new RowNorms(context);
         _gates = new GatedActivations(context);
@@ -62,6 +61,14 @@ internal sealed unsafe partial class CudaBackend : IBackend
         CudaBlock block = _context.Allocator.Allocate(bytes, keeps: true);
         CudaCall.Check(CudaDriver.cuMemsetD8Async(block.Address, 0, checked((nuint)bytes), Stream.Handle));
         return Storage.Of(block, bytes);
+    }
+
+    public void ReleaseCached()
+    {
+        if (!_context.Lost.IsCompleted)
+        {
+            _context.Allocator.ReleaseCached();
+        }
     }
 
     public void Transfer(Tensor source, Tensor destination)

@@ -11,12 +11,16 @@ internal sealed unsafe class CudaMatrix : IDisposable
 {
     private const int ChunkBytes = 64;
 
+    private readonly CudaContext _context;
+    private readonly Lock _gate = new();
     private readonly Storage _values;
     private readonly Storage? _scales;
+    private HalfBiasCopy? _halfBias;
     private bool _disposed;
 
     internal CudaMatrix(CudaContext context, int rows, int columns, DType dtype)
     {
+        _context = context;
         Rows = rows;
         Columns = columns;
         DType = dtype;
@@ -76,6 +80,28 @@ internal sealed unsafe class CudaMatrix : IDisposable
     /// <summary>Rows of scales likewise.</summary>
     internal Tensor ScaleRows(int first, int count, int width, DType dtype, Device device) => Tensor.Over(_scales!, (long)first * width, [count, width], dtype, device);
 
+    /// <summary>
+    /// Address of the bias rounded to the matrix's 16 bits, which is how cuBLASLt adds it in a product's epilogue: made when the matrix first meets its bias, and kept
+    /// with it. 0 where there is none to keep: the bias is a scope's (a temporary) or not the matrix's first, or its copy is not there yet and the stream records.
+    /// </summary>
+    internal nint HalfBias(Tensor bias)
+    {
+        if (bias.Owner is not null || !HalfRows.IsHalf(DType))
+        {
+            return 0;
+        }
+
+        if (_halfBias is null && _context.Stream.CapturePool is null)
+        {
+            lock (_gate)
+            {
+                _halfBias ??= Round(bias);
+            }
+        }
+
+        return _halfBias is { } known && known.Bias == bias ? (nint)known.Values.Address : 0;
+    }
+
     /// <inheritdoc/>
     public void Dispose()
     {
@@ -84,10 +110,25 @@ internal sealed unsafe class CudaMatrix : IDisposable
             _disposed = true;
             _values.Release();
             _scales?.Release();
+            _halfBias?.Values.Release();
         }
     }
 
+    private HalfBiasCopy Round(Tensor bias)
+    {
+        Storage copy = Keep(_context, DType.Bytes(bias.ElementCount));
+        using (Tensor target = Tensor.Over(copy, 0, bias.Shape, DType, bias.Device))
+        {
+            target.CopyFrom(bias);
+        }
+
+        _context.Stream.Synchronize(); // other streams will read it
+        return new HalfBiasCopy(bias, copy);
+    }
+
     private static Storage Keep(CudaContext context, long bytes) => Storage.Of(context.Allocator.Allocate(bytes, keeps: true), bytes);
+
+    private sealed record HalfBiasCopy(Tensor Bias, Storage Values);
 }
 
 /// <summary>Makes blocks on the processor and lays them out as a GPU reads them.</summary>

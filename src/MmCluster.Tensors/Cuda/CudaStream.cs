@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using MmCluster.Tensors.Cuda.Native;
 
 namespace MmCluster.Tensors.Cuda;
@@ -12,6 +13,7 @@ internal sealed unsafe class CudaStream : IDisposable
     private const long MostByKernel = 256 << 10; // beyond, the copy engines' speed counts
 
     private readonly nint _handle;
+    private readonly ConcurrentDictionary<object, CudaBlock> _scratch = new(ReferenceEqualityComparer.Instance);
     private CudaKernel? _copyWords;
     private bool _disposed;
 
@@ -63,6 +65,16 @@ internal sealed unsafe class CudaStream : IDisposable
             return result == CudaResult.Success;
         }
     }
+
+    /// <summary>Bytes in use that were taken for its work, its scratch memory among them. The allocator counts.</summary>
+    internal long AllocatedBytes { get; set; }
+
+    /// <summary>
+    /// Address of memory that <paramref name="user"/>'s kernels on this stream share, which runs one of them at a time. Taken at the first use, with
+    /// <paramref name="zeros"/> bytes of zeros in front, and given back with the stream. The calling thread's stream is this one.
+    /// </summary>
+    /// <exception cref="InvalidOperationException">It is not there yet and the stream records: it would be the graphs' own.</exception>
+    internal nint Scratch(object user, long bytes, long zeros = 0) => _scratch.TryGetValue(user, out CudaBlock? block) ? block.Address : TakeScratch(user, bytes, zeros);
 
     /// <summary>Waits until all its work is done; an error of a kernel shows here.</summary>
     internal void Synchronize()
@@ -144,9 +156,39 @@ internal sealed unsafe class CudaStream : IDisposable
         else if (!_disposed)
         {
             Synchronize();
+            foreach (CudaBlock block in _scratch.Values)
+            {
+                block.Free();
+            }
+
             Context.Allocator.Forget(this);
             _disposed = true;
             CudaCall.Check(CudaDriver.cuStreamDestroy_v2(_handle));
+        }
+    }
+
+    private nint TakeScratch(object user, long bytes, long zeros)
+    {
+        lock (_scratch) // threads that have chosen no stream share one
+        {
+            if (_scratch.TryGetValue(user, out CudaBlock? known))
+            {
+                return known.Address;
+            }
+
+            if (CapturePool is not null)
+            {
+                throw new InvalidOperationException("cuda: run the work once before its capture, so that its scratch memory is there");
+            }
+
+            CudaBlock block = Context.Allocator.Allocate(bytes, keeps: true);
+            if (zeros > 0)
+            {
+                CudaCall.Check(CudaDriver.cuMemsetD8Async(block.Address, 0, (nuint)zeros, Handle));
+            }
+
+            _scratch[user] = block;
+            return block.Address;
         }
     }
 }

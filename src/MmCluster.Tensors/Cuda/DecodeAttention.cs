@@ -1,6 +1,3 @@
-using System.Collections.Concurrent;
-using MmCluster.Tensors.Cuda.Native;
-
 namespace MmCluster.Tensors.Cuda;
 
 /// <summary>
@@ -15,7 +12,6 @@ internal sealed unsafe class DecodeAttention
 
     private readonly CudaContext _context;
     private readonly KernelTable<(int HeadDim, DType DType)> _kernels;
-    private readonly ConcurrentDictionary<CudaStream, nint> _workspaces = new();
 
     internal DecodeAttention(CudaContext context)
     {
@@ -76,17 +72,7 @@ internal sealed unsafe class DecodeAttention
     // A context is split only where tiles alone do not fill the GPU.
     private int Splits(int parts) => Math.Clamp(((_context.Properties.Multiprocessors * 5 / 4) + (parts / 2)) / Math.Max(1, parts), 1, MaxSplits);
 
-    // Arrival counters, zero between launches, then largest scores and sums, then partial outputs. A stream's launches are ordered, so they share.
-    private nint Workspace() => _workspaces.GetOrAdd(_context.Stream, static (stream, attention) =>
-    {
-        if (stream.CapturePool is not null)
-        {
-            throw new InvalidOperationException("decode attention: run the step once before its capture, so that its workspace is there");
-        }
-
-        long bytes = attention.MaxParts * (sizeof(int) + (HeadsATile * sizeof(float) * (2L + 256)));
-        CudaBlock block = attention._context.Allocator.Allocate(bytes, keeps: true);
-        CudaCall.Check(CudaDriver.cuMemsetD8Async(block.Address, 0, (nuint)(attention.MaxParts * sizeof(int)), stream.Handle));
-        return block.Address;
-    }, this);
+    // Arrival counters, zero between launches, then largest scores and sums, then partial outputs.
+    private nint Workspace() =>
+        _context.Stream.Scratch(this, bytes: MaxParts * (sizeof(int) + (HeadsATile * sizeof(float) * (2L + 256))), zeros: MaxParts * sizeof(int));
 }

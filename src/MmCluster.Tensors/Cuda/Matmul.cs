@@ -26,7 +26,6 @@ internal sealed unsafe class Matmul
     private readonly CudaContext _context;
     private readonly nint _handle;
     private readonly ConcurrentDictionary<(MatmulShape Shape, int Alignment, bool Deterministic), Plan> _plans = new();
-    private readonly ConcurrentDictionary<CudaStream, CudaBlock> _workspaces = new();
     private readonly Lock _tuning = new();
 
     internal Matmul(CudaContext context)
@@ -86,13 +85,9 @@ internal sealed unsafe class Matmul
         float one = 1;
         float beta = plan.Adds ? 1 : 0;
         CudaStream stream = _context.Stream;
-        if (!_workspaces.TryGetValue(stream, out CudaBlock? workspace))
-        {
-            _workspaces[stream] = workspace = _context.Allocator.Allocate(WorkspaceBytes, keeps: true);
-        }
-
         return CublasLt.cublasLtMatmul(
-            _handle, plan.Description, &one, w, plan.W, x, plan.X, &beta, y, plan.Y, y, plan.Y, algorithm, workspace.Address, (nuint)WorkspaceBytes, stream.Handle);
+            _handle, plan.Description, &one, w, plan.W, x, plan.X, &beta, y, plan.Y, y, plan.Y, algorithm, stream.Scratch(this, WorkspaceBytes),
+            (nuint)WorkspaceBytes, stream.Handle);
     }
 
     private Plan MakePlan(MatmulShape shape, int alignment, nint x, nint w, nint y, nint bias)

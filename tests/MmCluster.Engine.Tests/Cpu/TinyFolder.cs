@@ -7,24 +7,26 @@ namespace MmCluster.Engine.Tests.Cpu;
 /// <summary>A model folder with random weights, in the published form: config.json and model.safetensors.</summary>
 internal sealed class TinyFolder : IDisposable
 {
-    private TinyFolder(string config, IEnumerable<(string Name, int[] Shape)> weights, int seed)
+    private TinyFolder(string config)
     {
         Path = Directory.CreateTempSubdirectory("mm-tiny-").FullName;
         File.WriteAllText(System.IO.Path.Combine(Path, "config.json"), config);
+    }
+
+    private TinyFolder(string config, IEnumerable<(string Name, int[] Shape)> weights, int seed)
+        : this(config)
+    {
         WriteWeights(System.IO.Path.Combine(Path, "model.safetensors"), [.. weights], new Random(seed));
     }
 
     public string Path { get; }
 
     public static TinyFolder Llama(int vocabulary = 200, int layers = 3, int hidden = 48, int heads = 6, int kvHeads = 2, int intermediate = 80) => new(
-        $$"""
-        {"architectures":["LlamaForCausalLM"],"model_type":"llama","hidden_size":{{hidden}},"intermediate_size":{{intermediate}},
-         "num_hidden_layers":{{layers}},"num_attention_heads":{{heads}},"num_key_value_heads":{{kvHeads}},"vocab_size":{{vocabulary}},
-         "max_position_embeddings":512,"rms_norm_eps":1e-5,"rope_theta":10000.0,"hidden_act":"silu","tie_word_embeddings":false,
-         "bos_token_id":1,"eos_token_id":2,"torch_dtype":"float32"}
-        """,
-        LlamaWeights("", vocabulary, layers, hidden, heads, kvHeads, intermediate),
-        seed: 1);
+        LlamaConfig(vocabulary, layers, hidden, heads, kvHeads, intermediate), LlamaWeights("", vocabulary, layers, hidden, heads, kvHeads, intermediate), seed: 1);
+
+    /// <summary>The configuration alone, of a size that random weights in a file would be too large for.</summary>
+    public static TinyFolder LlamaShape(int vocabulary, int layers, int hidden, int heads, int kvHeads, int intermediate) =>
+        new(LlamaConfig(vocabulary, layers, hidden, heads, kvHeads, intermediate));
 
     public static TinyFolder T5() => new(
         """
@@ -77,6 +79,13 @@ internal sealed class TinyFolder : IDisposable
     }
 
     public void Dispose() => Directory.Delete(Path, recursive: true);
+
+    private static string LlamaConfig(int vocabulary, int layers, int hidden, int heads, int kvHeads, int intermediate) => $$"""
+        {"architectures":["LlamaForCausalLM"],"model_type":"llama","hidden_size":{{hidden}},"intermediate_size":{{intermediate}},
+         "num_hidden_layers":{{layers}},"num_attention_heads":{{heads}},"num_key_value_heads":{{kvHeads}},"vocab_size":{{vocabulary}},
+         "max_position_embeddings":512,"rms_norm_eps":1e-5,"rope_theta":10000.0,"hidden_act":"silu","tie_word_embeddings":false,
+         "bos_token_id":1,"eos_token_id":2,"torch_dtype":"float32"}
+        """;
 
     private static IEnumerable<(string Name, int[] Shape)> LlamaWeights(string prefix, int vocabulary, int layers, int hidden, int heads, int kvHeads, int intermediate)
     {
