@@ -58,5 +58,11 @@ public sealed class CpuExecutor : IRankExecutor
     void IRankExecutor.Reset() => _shard.Reset();
 
     /// <inheritdoc/>
+    void IRankExecutor.Restore()
+    {
+        // Nothing is recorded on a processor.
+    }
+
+    /// <inheritdoc/>
     public void Dispose() => _shard.Dispose();
 }

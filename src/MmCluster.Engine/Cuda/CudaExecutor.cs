@@ -68,7 +68,19 @@ public sealed class CudaExecutor : IRankExecutor
         {
             using CudaContext.StreamScope current = _stage.Context.Use(_stage.Stream);
             _ = Recover(new InvalidOperationException("another rank has failed"));
+            _stage.DropGraphs();
         }
+    }
+
+    /// <inheritdoc/>
+    void IRankExecutor.Restore()
+    {
+        if (_lost is not null)
+        {
+            throw _lost;
+        }
+        using CudaContext.StreamScope current = _stage.Context.Use(_stage.Stream);
+        _stage.RecordGraphs();
     }
 
     /// <inheritdoc/>

@@ -17,9 +17,11 @@ internal sealed class CudaStage : IDisposable
     private readonly CpuSlot?[] _slots;
     private readonly StepBuffer _steps;
     private readonly SampleOutputs? _outputs;
-    private readonly DecodeGraphs? _graphs;
     private readonly StepWriter _writer;
     private readonly SlotMemories? _remembered;
+    private readonly bool _eager;
+    private readonly int _depth;
+    private DecodeGraphs? _graphs;
     private SampleOutputs? _manyOutputs;
 
     /// <summary>Takes the memory that is left for the KV cache, and records graphs.</summary>
@@ -37,6 +39,7 @@ internal sealed class CudaStage : IDisposable
         }
         Context = CudaContext.Get(device.Index);
         Context.Synchronize(); // weights came on other streams
+        (_eager, _depth) = (options.EnforceEager, depth);
         Stream = new CudaStream(Context, highPriority: true) { Deterministic = options.Deterministic };
         using CudaContext.StreamScope current = Context.Use(Stream);
         _steps = new StepBuffer(Context, device, depth);
@@ -55,7 +58,7 @@ internal sealed class CudaStage : IDisposable
             Network.Memories = capacity.CreateMemories(Description.MaxSlots);
             _remembered = cross is null ? null : new SlotMemories(cross, Network.Memories!, _slots, device);
             _writer = new StepWriter(_slots, Network.Needs, Network.Memories);
-            _graphs = options.EnforceEager ? null : new DecodeGraphs(Context, Stream, Network, _writer, Description, _outputs, depth);
+            RecordGraphs();
             Stream.Synchronize();
             long cache = (Description.BlockBytes * Description.BlockCount) + (capacity.MemoryBytes * Description.MaxSlots);
             Memory = new CudaMemoryUse(cache, _graphs?.Bytes ?? 0, capacity.StepBytes, Stream.AllocatedBytes - cache);
@@ -107,6 +110,16 @@ internal sealed class CudaStage : IDisposable
             LaunchEagerly(plan, flight);
         }
     }
+
+    /// <summary>Gives the graphs up: what they call is gone. Nothing of them runs.</summary>
+    public void DropGraphs()
+    {
+        _graphs?.Dispose();
+        _graphs = null;
+    }
+
+    /// <summary>Records the graphs, on the stage's stream.</summary>
+    public void RecordGraphs() => _graphs = _eager ? null : new DecodeGraphs(Context, Stream, Network, _writer, Description, _outputs, _depth);
 
     /// <summary>After an exception of a step: empties all slots, waits until the GPU has nothing of them left, and says what happened in words of the engine.</summary>
     public MmException Recover(Exception error)

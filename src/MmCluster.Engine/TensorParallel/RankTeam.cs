@@ -41,15 +41,23 @@ internal sealed class RankTeam : IDisposable
         _failure?.Throw();
     }
 
-    /// <summary>Makes the group usable again behind a failure; false where it is lost.</summary>
-    public bool TryRestore()
+    /// <summary>Makes the group usable again behind a failure; no rank holds calls of it.</summary>
+    /// <exception cref="CollectiveException">It cannot be used again.</exception>
+    public void Restore()
     {
-        bool restored = true;
         foreach (ProcessGroup group in _groups)
         {
-            restored &= group.TryRestore();
+            group.Restore();
         }
-        return restored;
+    }
+
+    /// <summary>Says that the group is of no more use.</summary>
+    public void GiveUp(Exception reason)
+    {
+        foreach (ProcessGroup group in _groups)
+        {
+            group.GiveUp(reason);
+        }
     }
 
     public void Dispose() => Array.ForEach(_threads, thread => thread.Dispose());

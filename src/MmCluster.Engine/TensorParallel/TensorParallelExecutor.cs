@@ -13,6 +13,7 @@ public sealed class TensorParallelExecutor : IModelExecutor
     private readonly IRankExecutor?[] _ranks;
     private readonly StepResult[] _results;
     private readonly Action<int> _execute;
+    private readonly Action<int> _restore;
     private readonly ExecutorDescription _description;
     private StepPlan _plan;
     private MmException? _lost;
@@ -27,6 +28,7 @@ public sealed class TensorParallelExecutor : IModelExecutor
         _ranks = new IRankExecutor?[groups.Count];
         _results = [.. groups.Select(_ => new StepResult())];
         _execute = Execute;
+        _restore = rank => _ranks[rank]!.Restore();
         try
         {
             _team.Run(rank => _ranks[rank] = make(rank));
@@ -101,16 +103,26 @@ public sealed class TensorParallelExecutor : IModelExecutor
         }
     }
 
-    // No plan in flight counts on any rank.
+    // No plan in flight counts on any rank. What was recorded of the ranks' calls went with their group, and is made anew with it.
     private Exception Recover(Exception error)
     {
         foreach (IRankExecutor? rank in _ranks)
         {
             rank!.Reset();
         }
-        return _team.TryRestore()
-            ? error
-            : _lost = new MmException(MmErrorCode.Unavailable, $"the ranks have lost each other, the model has to be loaded again: {error.Message}", error);
+        try
+        {
+            _team.Restore();
+            _team.Run(_restore);
+            return error;
+        }
+        catch (Exception final)
+        {
+            _lost = new MmException(
+                MmErrorCode.Unavailable, $"the ranks have lost each other, the model has to be loaded again: {final.Message} (after: {error.Message})", final);
+            _team.GiveUp(_lost);
+            return _lost;
+        }
     }
 
     // The least of each; blocks have the same ids on all ranks.

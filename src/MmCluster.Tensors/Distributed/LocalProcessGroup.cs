@@ -66,11 +66,7 @@ internal sealed class LocalProcessGroup : ProcessGroup
     public override void Abort(Exception reason) => _shared.Meeting.Break();
 
     /// <inheritdoc/>
-    public override bool TryRestore()
-    {
-        _shared.Meeting.Restore();
-        return true;
-    }
+    public override void Restore() => _shared.Meeting.Restore();
 
     private void AddUp(int start, int end)
     {

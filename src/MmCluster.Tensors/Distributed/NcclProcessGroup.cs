@@ -6,12 +6,15 @@ namespace MmCluster.Tensors;
 
 /// <summary>
 /// Ranks with a GPU each in one process, over NCCL. Calls are queued on the caller's stream and may be captured in graphs, which are to be disposed before the group.
-/// NCCL has no way back from an abort: the group is lost then.
+/// NCCL has no way back from an abort: the ranks get new communicators then, and graphs have to be recorded anew.
 /// </summary>
 internal sealed unsafe class NcclProcessGroup : ProcessGroup
 {
     // A call in progress is let finish before an abort, unless it is one that waits for other ranks.
     private static readonly TimeSpan Grace = TimeSpan.FromSeconds(1);
+
+    // What an abort may take when nothing holds the communicator's calls any more.
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
 
     private readonly CudaContext _context;
     private readonly Shared _shared;
@@ -19,15 +22,12 @@ internal sealed unsafe class NcclProcessGroup : ProcessGroup
     private nint _communicator; // 0 when it is given back or being aborted
     private Thread? _aborting;
 
-    private NcclProcessGroup(int rank, int size, CudaContext context, nint communicator, Shared shared)
-        : base(rank, size)
+    private NcclProcessGroup(int rank, CudaContext context, nint communicator, Shared shared)
+        : base(rank, shared.Devices.Count)
     {
         (_context, _communicator, _shared) = (context, communicator, shared);
         shared.Ends.Add(this);
     }
-
-    /// <inheritdoc/>
-    public override Task<Exception> Lost => _shared.Lost.Task;
 
     /// <summary>The ends of a group, rank i on the i-th of <paramref name="devices"/>, which differ.</summary>
     /// <exception cref="NotSupportedException">NCCL is not to be found.</exception>
@@ -40,19 +40,9 @@ internal sealed unsafe class NcclProcessGroup : ProcessGroup
         }
         // Multicast over NVLink has put GPUs of a host out of service that others use too. Who has set it knows his machine; children inherit what was set for them.
         _ = Nccl.setenv("NCCL_NVLS_ENABLE", "0", overwrite: 0);
-        CudaContext[] contexts = [.. devices.Select(device => CudaContext.Get(device.Index))];
-        int[] ordinals = [.. devices.Select(device => device.Index)];
-        nint[] communicators = new nint[devices.Count];
-        fixed (int* device = ordinals)
-        fixed (nint* communicator = communicators)
-        {
-            contexts[0].Bind();
-            NcclResult result = Nccl.ncclCommInitAll(communicator, devices.Count, device);
-            CudaContext.ForgetBinding(); // it goes through all devices on this thread
-            Check(result, $"joining {string.Join(", ", devices)}", 0);
-        }
-        Shared shared = new();
-        return [.. contexts.Select((context, rank) => new NcclProcessGroup(rank, contexts.Length, context, communicators[rank], shared))];
+        nint[] communicators = Join(devices);
+        Shared shared = new(devices);
+        return [.. devices.Select((device, rank) => new NcclProcessGroup(rank, CudaContext.Get(device.Index), communicators[rank], shared))];
     }
 
     /// <inheritdoc/>
@@ -103,7 +93,7 @@ internal sealed unsafe class NcclProcessGroup : ProcessGroup
     /// <inheritdoc/>
     public override void Abort(Exception reason)
     {
-        _shared.Lost.TrySetResult(new CollectiveException($"rank {Rank} has failed, and NCCL's communicators were aborted: {reason.Message}"));
+        _shared.IsAborted = true;
         foreach (NcclProcessGroup end in _shared.Ends)
         {
             end.AbortEnd();
@@ -111,7 +101,30 @@ internal sealed unsafe class NcclProcessGroup : ProcessGroup
     }
 
     /// <inheritdoc/>
-    public override bool TryRestore() => !_shared.Lost.Task.IsCompleted;
+    public override void Restore()
+    {
+        lock (_shared)
+        {
+            if (!_shared.IsAborted)
+            {
+                return; // for another rank already
+            }
+            foreach (NcclProcessGroup end in _shared.Ends)
+            {
+                if (end._context.Lost.IsCompleted || end._aborting?.Join(Patience) == false)
+                {
+                    throw new CollectiveException($"rank {end.Rank} does not give its communicator up: its GPU is lost, or a graph still holds calls");
+                }
+                end._aborting = null;
+            }
+            nint[] communicators = Join(_shared.Devices);
+            foreach (NcclProcessGroup end in _shared.Ends)
+            {
+                end._communicator = communicators[end.Rank];
+            }
+            _shared.IsAborted = false;
+        }
+    }
 
     /// <inheritdoc/>
     public override void Dispose()
@@ -129,6 +142,21 @@ internal sealed unsafe class NcclProcessGroup : ProcessGroup
             CudaContext.ForgetBinding();
         }
         _aborting?.Join();
+    }
+
+    private static nint[] Join(IReadOnlyList<Device> devices)
+    {
+        int[] ordinals = [.. devices.Select(device => device.Index)];
+        nint[] communicators = new nint[devices.Count];
+        fixed (int* device = ordinals)
+        fixed (nint* communicator = communicators)
+        {
+            CudaContext.Get(ordinals[0]).Bind();
+            NcclResult result = Nccl.ncclCommInitAll(communicator, devices.Count, device);
+            CudaContext.ForgetBinding(); // it goes through all devices on this thread
+            Check(result, $"joining {string.Join(", ", devices)}", 0);
+        }
+        return communicators;
     }
 
     private nint Communicator => _communicator != 0 ? _communicator : throw new CollectiveException("another rank of the group has failed", aborted: true);
@@ -204,10 +232,18 @@ internal sealed unsafe class NcclProcessGroup : ProcessGroup
     }
 
     /// <summary>What all ends have in common.</summary>
-    private sealed class Shared
+    private sealed class Shared(IReadOnlyList<Device> devices)
     {
+        private volatile bool _aborted;
+
+        public IReadOnlyList<Device> Devices => devices;
+
         public List<NcclProcessGroup> Ends { get; } = [];
 
-        public TaskCompletionSource<Exception> Lost { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        public bool IsAborted
+        {
+            get => _aborted;
+            set => _aborted = value;
+        }
     }
 }

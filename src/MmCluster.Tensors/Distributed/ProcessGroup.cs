@@ -7,6 +7,8 @@ namespace MmCluster.Tensors;
 /// <remarks>Sums are added in the order of the ranks or by the library in one place, so that all ranks get the same bits.</remarks>
 public abstract class ProcessGroup : IDisposable
 {
+    private readonly TaskCompletionSource<Exception> _lost = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
     /// <summary>The end of rank <paramref name="rank"/> of <paramref name="size"/>.</summary>
     private protected ProcessGroup(int rank, int size)
     {
@@ -21,10 +23,8 @@ public abstract class ProcessGroup : IDisposable
     /// <summary>How many ranks there are (torch's world size).</summary>
     public int Size { get; }
 
-    /// <summary>Completes with the reason when the group is of no more use: an abort that <see cref="TryRestore"/> does not undo. Never for ranks on the processor.</summary>
-    public virtual Task<Exception> Lost => Never;
-
-    private static Task<Exception> Never { get; } = new TaskCompletionSource<Exception>().Task;
+    /// <summary>Completes with the reason when the group is of no more use: an abort that could not be undone.</summary>
+    public Task<Exception> Lost => _lost.Task;
 
     /// <summary>
     /// A group of <paramref name="size"/> ranks in this process, one a thread: on the processor all share its memory; on GPUs rank i has the i-th from
@@ -62,11 +62,17 @@ public abstract class ProcessGroup : IDisposable
     }
 
     /// <summary>Ends what any rank is waiting for and all calls to come with an error: for a rank that cannot go on. From any thread.</summary>
-    /// <param name="reason">Why it cannot; <see cref="Lost"/> tells it.</param>
+    /// <param name="reason">Why it cannot.</param>
     public abstract void Abort(Exception reason);
 
-    /// <summary>Makes the group usable again behind an abort; no rank is in a call. False where it has to be made anew.</summary>
-    public abstract bool TryRestore();
+    /// <summary>
+    /// Makes the group usable again behind an abort, for all ranks; nothing where it was not aborted. No rank is in a call, and graphs that hold calls are gone.
+    /// </summary>
+    /// <exception cref="CollectiveException">It cannot be used again.</exception>
+    public abstract void Restore();
+
+    /// <summary>Says that the group is of no more use; <see cref="Lost"/> tells it.</summary>
+    internal void GiveUp(Exception reason) => _lost.TrySetResult(reason);
 
     /// <inheritdoc/>
     public virtual void Dispose() => GC.SuppressFinalize(this);

@@ -1,4 +1,5 @@
 using MmCluster.Engine.Hosting;
+using MmCluster.Engine.TensorParallel;
 using MmCluster.Engine.Tests.Cpu;
 using MmCluster.Engine.Tests.Simulation;
 using MmCluster.Engine.Tests.TensorParallel;
@@ -30,22 +31,37 @@ public sealed class CudaRankTests
         Compare(folder => new RankedModel(folder, ProcessGroup.Create(Device.Cuda(0), 1), Device.Cuda(0)) { EnforceEager = eager });
     }
 
-    [Fact]
-    public void A_step_that_fails_over_nccl_loses_the_ranks_and_all_of_it_can_be_disposed()
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void A_step_that_fails_over_nccl_is_replayed_over_new_communicators(bool eager)
     {
         SkipWithoutNccl(gpus: 1);
         using TinyFolder folder = TinyFolder.Llama(heads: 3, kvHeads: 3); // heads of 16
         IReadOnlyList<ProcessGroup> groups = ProcessGroup.Create(Device.Cuda(0), 1);
-        using (RankedModel model = new(folder.Path, groups, Device.Cuda(0)))
+        using (RankedModel model = new(folder.Path, groups, Device.Cuda(0)) { EnforceEager = eager })
         {
-            using EngineDriver driver = model.Drive(new EngineOptions { MaxNumSeqs = 8, MaxNumBatchedTokens = 256 }, 64, (_, rank) => new RankFailureTests.FailingRank(rank, at: 7, early: false));
-            driver.Submit(Requests.Of("r", Requests.Prompt(20), 30, sampling => sampling with { IgnoreEos = true }));
-            driver.RunToEnd();
-            Assert.Equal(FinishReason.Error, driver.Results[("r", 0)].Finish);
-            Assert.True(groups[0].Lost.IsCompletedSuccessfully);
+            List<int> expected = Answer(model, failures: 0, (executor, _) => executor);
+            Assert.Equal(expected, Answer(model, failures: 1, (executor, _) => new RankFailureTests.FailingRank(executor, at: 7, early: false)));
+            Assert.Equal(expected, Answer(model, failures: 1, (executor, _) => new RankFailureTests.FailingRank(executor, at: 9, early: true)));
+            Assert.False(groups[0].Lost.IsCompleted);
         }
         using Tensor alive = Tensor.Ones([3], device: Device.Cuda(0));
         Assert.Equal([1f, 1, 1], alive.ToArray<float>());
+    }
+
+    [Fact]
+    public async Task Ranks_whose_graphs_cannot_be_made_anew_lose_the_model()
+    {
+        SkipWithoutNccl(gpus: 1);
+        using TinyFolder folder = TinyFolder.Llama(heads: 3, kvHeads: 3);
+        IReadOnlyList<ProcessGroup> groups = ProcessGroup.Create(Device.Cuda(0), 1);
+        using RankedModel model = new(folder.Path, groups, Device.Cuda(0));
+        using EngineDriver driver = model.Drive(new EngineOptions { MaxNumSeqs = 8, MaxNumBatchedTokens = 256 }, 64, (_, executor) => new RankFailureTests.FailingRank(executor, at: 7, early: false) { ComesBack = false });
+        driver.Submit(Requests.Of("r", Requests.Prompt(20), 30, sampling => sampling with { IgnoreEos = true }));
+        driver.RunToEnd();
+        Assert.Equal(FinishReason.Error, driver.Results[("r", 0)].Finish);
+        Assert.Contains("has to be loaded again", (await groups[0].Lost).Message, StringComparison.Ordinal);
     }
 
     [Theory]
@@ -57,6 +73,16 @@ public sealed class CudaRankTests
         using TinyFolder folder = TinyFolder.Llama(hidden: 64, heads: 4, kvHeads: 2);
         List<int>[] expected = await AnswersAsync(folder, Device.Cpu, ranks: 1, eager);
         Assert.Equal(expected, await AnswersAsync(folder, Device.Cuda(0), ranks: 2, eager));
+    }
+
+    private static List<int> Answer(RankedModel model, int failures, Func<IRankExecutor, int, IRankExecutor> wrap)
+    {
+        using EngineDriver driver = model.Drive(new EngineOptions { MaxNumSeqs = 8, MaxNumBatchedTokens = 256 }, 64, (rank, executor) => wrap(executor, rank));
+        driver.Submit(Requests.Of("r", Requests.Prompt(20), 30, sampling => sampling with { IgnoreEos = true }));
+        driver.RunToEnd();
+        Assert.Equal(failures, driver.Core.Statistics.FailedSteps);
+        Assert.Equal(FinishReason.Length, driver.Results[("r", 0)].Finish);
+        return driver.Results[("r", 0)].Tokens;
     }
 
     private static void Compare(Func<string, RankedModel> load)

@@ -2,6 +2,8 @@ using MmCluster.Engine.Cpu;
 using MmCluster.Engine.TensorParallel;
 using MmCluster.Engine.Tests.Cpu;
 using MmCluster.Engine.Tests.Simulation;
+using MmCluster.Models;
+using MmCluster.Tensors;
 
 namespace MmCluster.Engine.Tests.TensorParallel;
 
@@ -25,6 +27,35 @@ public sealed class RankFailureTests : IDisposable
         Dictionary<(string, int), List<int>> got = Run(
             (rank, executor) => rank == failing ? new FailingRank(executor, at: 7, early) : executor, failures: 1);
         Assert.All(expected, pair => Assert.Equal(pair.Value, got[pair.Key]));
+    }
+
+    [Fact]
+    public void Behind_a_failure_all_ranks_drop_what_they_have_before_any_begins_anew()
+    {
+        List<string> seen = [];
+        Dictionary<(string, int), List<int>> expected = Run((_, executor) => executor, failures: 0);
+        Dictionary<(string, int), List<int>> got = Run(
+            (rank, executor) => new MeetingRank(rank == 1 ? new FailingRank(executor, at: 7, early: true) : executor, _model.Groups[rank], seen), failures: 1);
+        Assert.All(expected, pair => Assert.Equal(pair.Value, got[pair.Key]));
+        Assert.Equal([.. Enumerable.Repeat("dropped", 4), .. Enumerable.Repeat("met 4", 4)], seen);
+    }
+
+    [Fact]
+    public async Task A_rank_that_does_not_come_back_ends_all_requests_with_what_to_do()
+    {
+        using EngineDriver driver = _model.Drive(Options, 512, (rank, executor) => rank == 2 ? new FailingRank(executor, at: 7, early: false) { ComesBack = false } : executor);
+        for (int i = 0; i < 5; i++)
+        {
+            driver.Submit(Requests.Of($"r{i}", Requests.Prompt(10, i), 12, sampling => sampling with { IgnoreEos = true, Seed = (ulong)i }));
+        }
+        Assert.All(_model.Groups, group => Assert.False(group.Lost.IsCompleted));
+        driver.RunToEnd();
+        Assert.All(driver.Results.Values, result => Assert.Equal((FinishReason.Error, MmErrorCode.Unavailable), (result.Finish, result.Error?.Code)));
+        foreach (ProcessGroup group in _model.Groups)
+        {
+            Assert.Equal(
+                "the ranks have lost each other, the model has to be loaded again: no room for graphs (after: the device has failed)", (await group.Lost).Message);
+        }
     }
 
     [Fact]
@@ -138,7 +169,9 @@ public sealed class RankFailureTests : IDisposable
 
         public virtual void Execute(in StepPlan plan, StepResult result) => inner.Execute(plan, result);
 
-        public void Reset() => inner.Reset();
+        public virtual void Reset() => inner.Reset();
+
+        public virtual void Restore() => inner.Restore();
 
         public virtual void Dispose() => inner.Dispose();
     }
@@ -146,6 +179,17 @@ public sealed class RankFailureTests : IDisposable
     /// <summary>Throws in one step: before it, while the others wait for its part of a sum, or behind it, when they are done.</summary>
     internal sealed class FailingRank(IRankExecutor inner, long at, bool early) : Rank(inner)
     {
+        public bool ComesBack { get; init; } = true;
+
+        public override void Restore()
+        {
+            if (!ComesBack)
+            {
+                throw new InvalidOperationException("no room for graphs");
+            }
+            base.Restore();
+        }
+
         public override void Execute(in StepPlan plan, StepResult result)
         {
             if (plan.Step == at && early)
@@ -156,6 +200,27 @@ public sealed class RankFailureTests : IDisposable
             if (plan.Step == at)
             {
                 throw new InvalidOperationException("the device has failed");
+            }
+        }
+    }
+
+    /// <summary>Begins anew as graphs do, by running with the others.</summary>
+    private sealed class MeetingRank(IRankExecutor inner, ProcessGroup group, List<string> seen) : Rank(inner)
+    {
+        public override void Reset()
+        {
+            base.Reset();
+            seen.Add("dropped");
+        }
+
+        public override void Restore()
+        {
+            base.Restore();
+            using Tensor one = Tensor.Ones([1]);
+            group.AllReduce(one);
+            lock (seen)
+            {
+                seen.Add($"met {one.ToArray<float>()[0]}");
             }
         }
     }

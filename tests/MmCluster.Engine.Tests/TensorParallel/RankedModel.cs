@@ -12,21 +12,23 @@ namespace MmCluster.Engine.Tests.TensorParallel;
 /// <summary>A checkpoint's backbone split over so many ranks of this process, and engines over them.</summary>
 internal sealed class RankedModel : IDisposable
 {
-    private readonly IReadOnlyList<ProcessGroup> _groups;
     private readonly Device _device;
 
     public RankedModel(string folder, int ranks, DType type = DType.F32)
     {
-        (_groups, _device) = (ProcessGroup.Create(Device.Cpu, ranks), Device.Cpu);
-        Ranks = [.. _groups.Select(group => Load(folder, ranks == 1 ? null : group, type))];
+        (Groups, _device) = (ProcessGroup.Create(Device.Cpu, ranks), Device.Cpu);
+        Ranks = [.. Groups.Select(group => Load(folder, ranks == 1 ? null : group, type))];
     }
 
     /// <summary>All ranks on one GPU.</summary>
     public RankedModel(string folder, IReadOnlyList<ProcessGroup> groups, Device gpu)
     {
-        (_groups, _device) = (groups, gpu);
+        (Groups, _device) = (groups, gpu);
         Ranks = [.. groups.Select(group => Load(folder, group, DType.F32, gpu))];
     }
+
+    /// <summary>The group's ends, in the order of the ranks.</summary>
+    public IReadOnlyList<ProcessGroup> Groups { get; }
 
     /// <summary>Whether a GPU's steps are launched kernel by kernel.</summary>
     public bool EnforceEager { get; init; }
@@ -49,7 +51,7 @@ internal sealed class RankedModel : IDisposable
     {
         wrap ??= (_, executor) => executor;
         bool whole = _device.IsCpu && Ranks.Count == 1;
-        return new EngineDriver(whole ? Rank(0, blocks) : new TensorParallelExecutor(_groups, rank => wrap(rank, Rank(rank, blocks))), options);
+        return new EngineDriver(whole ? Rank(0, blocks) : new TensorParallelExecutor(Groups, rank => wrap(rank, Rank(rank, blocks))), options);
     }
 
     public void Dispose()
@@ -58,7 +60,7 @@ internal sealed class RankedModel : IDisposable
         {
             rank.Dispose();
         }
-        ProcessGroup.Close(_groups);
+        ProcessGroup.Close(Groups);
     }
 
     private IRankExecutor Rank(int rank, int blocks)

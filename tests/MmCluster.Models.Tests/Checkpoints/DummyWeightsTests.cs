@@ -27,6 +27,22 @@ public sealed class DummyWeightsTests : IDisposable
         Assert.NotEqual(logits, Logits(options with { DummySeed = 1 }));
     }
 
+    [Theory]
+    [InlineData(DType.F32, 4 * 32)]
+    [InlineData(DType.BF16, 2 * 32)]
+    [InlineData(DType.Q8_0, 34)]
+    public void What_weights_hold_is_counted_in_the_format_that_they_are_kept_in(DType dtype, int bytesABlock)
+    {
+        _folder.Write("config.json", """
+            {"architectures":["LlamaForCausalLM"],"model_type":"llama","hidden_size":64,"intermediate_size":96,"num_hidden_layers":2,
+             "num_attention_heads":4,"vocab_size":320,"max_position_embeddings":64,"rms_norm_eps":1e-5,"hidden_act":"silu","tie_word_embeddings":false}
+            """);
+        using var model = LoadedModel.Load(_folder.Path, new LoadOptions { Backbone = dtype, Format = LoadFormat.Dummy });
+        int matrices = (2 * 320 * 64) + (2 * ((4 * 64 * 64) + (3 * 64 * 96)));
+        const int Norms = 5 * 64;
+        Assert.Equal((matrices / 32 * bytesABlock) + (4 * Norms), model.HeldBytes);
+    }
+
     private float[] Logits(LoadOptions options)
     {
         using var model = LoadedModel.Load(_folder.Path, options);

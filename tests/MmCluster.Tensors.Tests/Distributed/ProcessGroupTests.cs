@@ -81,7 +81,7 @@ public sealed class ProcessGroupTests
         groups[0].Abort(new InvalidOperationException("no way on"));
         waiting.Join();
         Assert.True(Assert.IsType<CollectiveException>(seen).IsAborted);
-        Assert.All(groups, group => Assert.True(group.TryRestore()));
+        Assert.All(groups, group => group.Restore());
         Assert.All(Run(groups, Sum), sum => Assert.Equal(2, sum));
 
         static float Sum(ProcessGroup group)
