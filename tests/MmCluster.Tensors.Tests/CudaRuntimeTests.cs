@@ -73,6 +73,30 @@ public sealed class CudaRuntimeTests
     }
 
     [Fact]
+    public void A_smaller_block_is_cut_from_nothing_new_where_one_near_its_size_is_free()
+    {
+        using var stream = new CudaStream(_context);
+        using CudaContext.StreamScope use = _context.Use(stream);
+        CudaAllocator allocator = _context.Allocator;
+        nint[] large = Taken(64 << 20, 48 << 20, 16 << 20);
+        Assert.Equal([large[1], large[2], large[0]], Taken(40 << 20, 10 << 20, 33 << 20)); // each the smallest that it fits
+        long reserved = allocator.Reserved;
+        CudaBlock kept = allocator.Allocate(40 << 20, keeps: true);
+        CudaBlock small = allocator.Allocate(1 << 20);
+        Assert.Equal(reserved + (41 << 20), allocator.Reserved); // a model's own, and one that the free ones are much too large for
+        kept.Free();
+        small.Free();
+        allocator.ReleaseCached();
+
+        nint[] Taken(params int[] sizes)
+        {
+            CudaBlock[] blocks = [.. sizes.Select(bytes => allocator.Allocate(bytes))];
+            Array.ForEach(blocks, block => block.Free());
+            return [.. blocks.Select(block => block.Address)];
+        }
+    }
+
+    [Fact]
     public void A_graph_reads_its_inputs_where_they_lay()
     {
         using var stream = new CudaStream(_context);

@@ -90,7 +90,7 @@ internal sealed class ShardStage(IModelShard shard, IDisposable weights, long by
     {
         lock (_gate)
         {
-            _worker?.Dispose();
+            _worker?.Close();
             _input?.Dispose();
         }
     }
@@ -109,7 +109,7 @@ internal sealed class ShardStage(IModelShard shard, IDisposable weights, long by
         }
         else
         {
-            worker.Dispose();
+            worker.Close();
             // The thread disposes of the shard; the weights must outlive it.
             await worker.Ended.ContinueWith(static ended => _ = ended.Exception, TaskScheduler.Default);
         }

@@ -18,6 +18,7 @@ public sealed class ShardWorker : IDisposable
     private readonly IShardWriter _output;
     private readonly PlanReader _plans;
     private readonly StepResult _result = new();
+    private readonly Thread _thread;
     private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private long _generation = -1;
     private long _number;
@@ -32,17 +33,25 @@ public sealed class ShardWorker : IDisposable
         }
         (_shard, _input, _output) = (shard, input, output);
         _plans = new PlanReader(shard.Describe());
-        new Thread(Loop) { IsBackground = true, Name = $"shard-{shard.Spec.FirstLayer}-{shard.Spec.EndLayer}" }.Start();
+        _thread = new Thread(Loop) { IsBackground = true, Name = $"shard-{shard.Spec.FirstLayer}-{shard.Spec.EndLayer}" };
+        _thread.Start();
     }
 
     /// <summary>Completes when the worker has ended and its shard is disposed; a fault says what broke.</summary>
     public Task Ended => _ended.Task;
 
     /// <summary>Closes both channels; the thread ends with the step in progress.</summary>
-    public void Dispose()
+    public void Close()
     {
         _input.Dispose();
         _output.Dispose();
+    }
+
+    /// <summary>Closes both channels and waits for the thread: the shard's weights must outlive it.</summary>
+    public void Dispose()
+    {
+        Close();
+        _thread.Join();
     }
 
     private void Loop()
@@ -60,7 +69,7 @@ public sealed class ShardWorker : IDisposable
             reason = error;
         }
         _output.Drop();
-        Dispose();
+        Close();
         _shard.Dispose();
         _ended.SetException(reason);
         _ = _ended.Task.Exception; // whoever cares looks at it

@@ -38,14 +38,14 @@ internal sealed unsafe class CudaAllocator
 
     /// <summary>A block for the calling thread's stream; during a capture, for its graphs.</summary>
     /// <param name="bytes">Its size.</param>
-    /// <param name="keeps">Whether it lives as long as a model: then it is not rounded up to a size that many share.</param>
+    /// <param name="keeps">Whether it lives as long as a model: then it is no larger than asked for, while others may get a free block of up to 8 times their size.</param>
     /// <exception cref="InsufficientMemoryException">The GPU has no more, cached blocks given back already.</exception>
     internal CudaBlock Allocate(long bytes, bool keeps = false)
     {
         CudaStream stream = _context.Stream;
         CudaMemoryPool pool = stream.CapturePool ?? _shared;
         long size = keeps ? RoundUp(bytes, Alignment) : SizeClass(bytes);
-        if (TryAllocate(pool, stream, size) is { } block)
+        if (TryAllocate(pool, stream, size, keeps) is { } block)
         {
             return block;
         }
@@ -53,7 +53,7 @@ internal sealed unsafe class CudaAllocator
         if (stream.CapturePool is null)
         {
             ReleaseCached(); // outside of the lock, which whoever records a graph needs: he is waited for
-            if (TryAllocate(pool, stream, size) is { } found)
+            if (TryAllocate(pool, stream, size, keeps) is { } found)
             {
                 return found;
             }
@@ -141,7 +141,7 @@ internal sealed unsafe class CudaAllocator
 
     internal Lock.Scope Enter() => _gate.EnterScope();
 
-    private CudaBlock? TryAllocate(CudaMemoryPool pool, CudaStream stream, long size)
+    private CudaBlock? TryAllocate(CudaMemoryPool pool, CudaStream stream, long size, bool exact)
     {
         lock (_gate)
         {
@@ -150,13 +150,13 @@ internal sealed unsafe class CudaAllocator
                 TakeBack();
             }
 
-            if ((pool.Take(stream, size) ?? FromDriver(pool, stream, size)) is not { } block)
+            if ((pool.Take(stream, size, exact) ?? FromDriver(pool, stream, size)) is not { } block)
             {
                 return null;
             }
 
-            Allocated += size;
-            stream.AllocatedBytes += size;
+            Allocated += block.Bytes;
+            stream.AllocatedBytes += block.Bytes;
             Peak = Math.Max(Peak, Allocated);
             return block;
         }
@@ -214,7 +214,7 @@ internal sealed unsafe class CudaAllocator
         }
     }
 
-    // Four sizes an octave, so that steps of slightly different shape share blocks; large blocks in steps of 2 MiB, the driver's own.
+    // Four sizes an octave, so that steps of slightly different shape have the same.
     private static long SizeClass(long bytes)
     {
         if (bytes <= 4 * Alignment)
@@ -279,7 +279,10 @@ internal sealed class CudaBlock : DeviceMemory
 /// </summary>
 internal sealed class CudaMemoryPool : IDisposable
 {
-    private readonly Dictionary<(CudaStream Stream, long Bytes), Stack<CudaBlock>> _free = [];
+    // A step takes blocks that a larger one has left, so that all steps together need no more than the largest. A block much too large is for somebody else.
+    private const int MostTimesLarger = 8;
+
+    private readonly Dictionary<CudaStream, List<CudaBlock>> _free = []; // smallest first
     private bool _disposed;
 
     internal CudaMemoryPool(CudaAllocator allocator) => Allocator = allocator;
@@ -299,8 +302,23 @@ internal sealed class CudaMemoryPool : IDisposable
     }
 
     // The rest is called under the allocator's lock.
-    internal CudaBlock? Take(CudaStream stream, long bytes) =>
-        _free.TryGetValue((stream, bytes), out Stack<CudaBlock>? blocks) && blocks.TryPop(out CudaBlock? block) ? block : null;
+    internal CudaBlock? Take(CudaStream stream, long bytes, bool exact)
+    {
+        if (!_free.TryGetValue(stream, out List<CudaBlock>? blocks))
+        {
+            return null;
+        }
+
+        int at = FirstOf(blocks, bytes);
+        if (at == blocks.Count || blocks[at].Bytes > (exact ? bytes : MostTimesLarger * bytes))
+        {
+            return null;
+        }
+
+        CudaBlock block = blocks[at];
+        blocks.RemoveAt(at);
+        return block;
+    }
 
     internal CudaBlock Add(CudaBlock block)
     {
@@ -321,39 +339,51 @@ internal sealed class CudaMemoryPool : IDisposable
             block.Stream = block.Stream.Context.DefaultStream;
         }
 
-        if (!_free.TryGetValue((block.Stream, block.Bytes), out Stack<CudaBlock>? blocks))
+        if (!_free.TryGetValue(block.Stream, out List<CudaBlock>? blocks))
         {
-            _free[(block.Stream, block.Bytes)] = blocks = new Stack<CudaBlock>();
+            _free[block.Stream] = blocks = [];
         }
 
-        blocks.Push(block);
+        blocks.Insert(FirstOf(blocks, block.Bytes), block);
     }
 
     internal void ReleaseFree()
     {
-        foreach (Stack<CudaBlock> blocks in _free.Values)
+        foreach (List<CudaBlock> blocks in _free.Values)
         {
-            while (blocks.TryPop(out CudaBlock? block))
+            while (blocks.Count > 0)
             {
-                Release(block);
+                CudaBlock last = blocks[^1];
+                blocks.RemoveAt(blocks.Count - 1);
+                Release(last);
             }
         }
     }
 
     internal void Move(CudaStream from, CudaStream to)
     {
-        foreach (((CudaStream stream, long bytes), Stack<CudaBlock> blocks) in _free.ToArray())
+        if (_free.Remove(from, out List<CudaBlock>? blocks))
         {
-            if (stream == from)
+            foreach (CudaBlock block in blocks)
             {
-                _free.Remove((stream, bytes));
-                foreach (CudaBlock block in blocks)
-                {
-                    block.Stream = to;
-                    Put(block);
-                }
+                block.Stream = to;
+                Put(block);
             }
         }
+    }
+
+    // The first of at least that size.
+    private static int FirstOf(List<CudaBlock> blocks, long bytes)
+    {
+        int low = 0;
+        int high = blocks.Count;
+        while (low < high)
+        {
+            int middle = (low + high) / 2;
+            (low, high) = blocks[middle].Bytes < bytes ? (middle + 1, high) : (low, middle);
+        }
+
+        return low;
     }
 
     private void Release(CudaBlock block)

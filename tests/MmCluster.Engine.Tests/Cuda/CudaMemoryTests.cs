@@ -1,3 +1,4 @@
+using MmCluster.Engine.Cuda;
 using MmCluster.Engine.Hosting;
 using MmCluster.Engine.Tests.Cpu;
 using MmCluster.Engine.Tests.Simulation;
@@ -12,7 +13,7 @@ namespace MmCluster.Engine.Tests.Cuda;
 [Collection(nameof(CudaFaultTests))]
 public sealed class CudaMemoryTests
 {
-    // The driver's own, such as code that it loads late.
+    // What finalizers give back late, and the driver's own, such as code that it loads late; a model's scratch memory alone is 70 MiB.
     private const long Slack = 4L << 20;
 
     private static CancellationToken Stop => TestContext.Current.CancellationToken;
@@ -33,7 +34,8 @@ public sealed class CudaMemoryTests
             await RoundAsync(text, pictures, shards);
         }
         Use after = Use.Now();
-        Assert.Equal((before.Allocated, before.Reserved), (after.Allocated, after.Reserved));
+        Assert.Equal(before.Allocated, after.Allocated);
+        Assert.InRange(after.Reserved - before.Reserved, -Slack, Slack);
         Assert.InRange(after.Device - before.Device, -Slack, Slack);
     }
 
@@ -50,8 +52,7 @@ public sealed class CudaMemoryTests
         long before = Use.Now().Device;
         (long ledger, long device) = Serve(folder, type, eager);
         device -= before;
-        TestContext.Current.SendDiagnosticMessage($"{type}, eager {eager}: ledger {ledger >> 20} MiB, device {device >> 20} MiB");
-        Assert.InRange((double)ledger / device, 0.95, 1.05);
+        Assert.True(ledger > 0.95 * device && ledger < 1.05 * device, $"ledger {ledger >> 20} MiB, device {device >> 20} MiB");
     }
 
     // The ledger's figure, and what is taken of the GPU when steps of all kinds have run.
@@ -68,7 +69,10 @@ public sealed class CudaMemoryTests
         }
         driver.RunToEnd();
         Assert.Equal(0, driver.Core.Statistics.FailedSteps);
-        return (ledger, Use.Now().Device);
+        Use use = Use.Now();
+        TestContext.Current.SendDiagnosticMessage(
+            $"{type}, eager {eager}: weights {backbone.HeldBytes >> 20}, {((CudaExecutor)executor).Memory}, allocated {use.Allocated >> 20}, reserved {use.Reserved >> 20}, device {use.Device >> 20}");
+        return (ledger, use.Device);
     }
 
     private static async Task RoundAsync(TinyFolder text, TinyFolder pictures, int shards)
