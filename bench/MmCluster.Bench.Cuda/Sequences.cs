@@ -46,6 +46,7 @@ internal sealed record Sequences(int[] Queries, int[] Cached)
             SlotMapping = gpu.Ints([.. slots], [Tokens]),
             Positions = gpu.Ints([.. positions], [Tokens]),
             MaxQueries = Queries.Max(),
+            LeadingSingles = Queries.TakeWhile(n => n == 1).Count(),
         };
     }
 }

@@ -36,6 +36,11 @@ public sealed class PagedBatch
     /// </summary>
     public int MaxQueries { get; set; }
 
+    /// <summary>
+    /// How many sequences in front have one token each, where whoever fills the batch knows it; 0: unknown. A GPU takes them the faster way even where prompts follow.
+    /// </summary>
+    public int LeadingSingles { get; init; }
+
     /// <summary>The same batch on a device. What it says must have been checked: on a GPU nobody reads it.</summary>
     public PagedBatch To(Device device) => new()
     {
@@ -46,6 +51,29 @@ public sealed class PagedBatch
         Positions = Positions.To(device),
         VisibleEnds = VisibleEnds?.To(device),
         VisibleStarts = VisibleStarts?.To(device),
+        MaxQueries = MaxQueries,
+        LeadingSingles = LeadingSingles,
+    };
+
+    /// <summary>The sequences in front with one token each, as a batch of their own.</summary>
+    internal PagedBatch Singles() => new()
+    {
+        QueryStarts = QueryStarts.Slice(0, 0, LeadingSingles + 1),
+        SequenceLengths = SequenceLengths.Slice(0, 0, LeadingSingles),
+        BlockTables = BlockTables.Slice(0, 0, LeadingSingles),
+        SlotMapping = SlotMapping.Slice(0, 0, LeadingSingles),
+        Positions = Positions.Slice(0, 0, LeadingSingles),
+        MaxQueries = 1,
+    };
+
+    /// <summary>The sequences behind those; <see cref="QueryStarts"/> still count from the whole batch's first token.</summary>
+    internal PagedBatch BehindSingles() => new()
+    {
+        QueryStarts = QueryStarts.Slice(0, LeadingSingles),
+        SequenceLengths = SequenceLengths.Slice(0, LeadingSingles),
+        BlockTables = BlockTables.Slice(0, LeadingSingles),
+        SlotMapping = SlotMapping.Slice(0, LeadingSingles),
+        Positions = Positions.Slice(0, LeadingSingles),
         MaxQueries = MaxQueries,
     };
 }

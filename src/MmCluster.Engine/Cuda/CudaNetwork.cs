@@ -154,6 +154,7 @@ internal sealed unsafe class CudaNetwork : IDisposable
         SlotMapping = Part(words, layout.Mapping, layout.Rows),
         Positions = Part(words, layout.Positions, layout.Rows),
         MaxQueries = layout.MaxQueries,
+        LeadingSingles = layout.LeadingSingles,
         VisibleEnds = layout.HasEnds ? Part(words, layout.Ends, layout.Rows) : null,
     };
 

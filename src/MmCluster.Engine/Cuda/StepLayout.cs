@@ -14,9 +14,10 @@ internal readonly struct StepLayout
     /// <param name="maxQueries">The most rows of a sequence.</param>
     /// <param name="visible">Whether rows say how far they see.</param>
     /// <param name="needs">What else the network reads.</param>
-    public StepLayout(int rows, int sequences, int jobs, int sampled, int width, int maxQueries, bool visible, StepNeeds needs = default)
+    /// <param name="singles">Sequences in front with one row each.</param>
+    public StepLayout(int rows, int sequences, int jobs, int sampled, int width, int maxQueries, bool visible, StepNeeds needs = default, int singles = 0)
     {
-        (MaxQueries, Needs) = (maxQueries, needs);
+        (MaxQueries, LeadingSingles, Needs) = (maxQueries, singles, needs);
         (Rows, Sequences, JobCount, SampledCount, Width, HasEnds) = (rows, sequences, jobs, sampled, width, visible);
         int at = 0;
         Ids = Take(ref at, rows);
@@ -48,6 +49,9 @@ internal readonly struct StepLayout
 
     /// <summary>The most rows of a sequence.</summary>
     public int MaxQueries { get; }
+
+    /// <summary>Sequences in front with one row each.</summary>
+    public int LeadingSingles { get; }
 
     public bool HasEnds { get; }
 

@@ -15,10 +15,11 @@ internal sealed class StepWriter(CpuSlot?[] slots, StepNeeds needs, CrossMemorie
     /// <summary>The layout that a plan needs; <paramref name="least"/> blocks at least in a table.</summary>
     public StepLayout Layout(in StepPlan plan, int least)
     {
-        int rows = 0, jobs = 0, sampled = 0, most = 0, width = least;
+        int rows = 0, jobs = 0, sampled = 0, most = 0, width = least, singles = 0;
         bool visible = false;
         foreach (ref readonly SlotChunk chunk in plan.Chunks.Span)
         {
+            singles += chunk.Count == 1 && singles == rows ? 1 : 0;
             rows += chunk.Count;
             most = Math.Max(most, chunk.Count);
             jobs += chunk.Sample ? 1 : 0;
@@ -26,7 +27,7 @@ internal sealed class StepWriter(CpuSlot?[] slots, StepNeeds needs, CrossMemorie
             width = Math.Max(width, Blocks(chunk.Start + chunk.Count));
             visible |= SeesAhead(slots[chunk.Slot]!, chunk);
         }
-        return new StepLayout(rows, plan.Chunks.Length, jobs, sampled, (width + 7) & ~7, most, visible, needs);
+        return new StepLayout(rows, plan.Chunks.Length, jobs, sampled, (width + 7) & ~7, most, visible, needs, singles);
     }
 
     /// <summary>Words behind the layout: drafts and masks, as they lie in the plan.</summary>

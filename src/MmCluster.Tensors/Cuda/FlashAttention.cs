@@ -9,6 +9,8 @@ internal sealed unsafe class FlashAttention
     /// <summary>Softmax runs in powers of 2.</summary>
     internal const float Log2E = 1.44269504f;
 
+    private const int MaxTiles = 65535; // a grid's second dimension
+
     private readonly CudaContext _context;
     private readonly KernelTable<(Build Build, DType DType)> _kernels;
 
@@ -27,27 +29,29 @@ internal sealed unsafe class FlashAttention
     /// <param name="y">[T, H, D]</param>
     internal bool TryPaged(Tensor q, nint cache, int kvHeads, PagedBatch batch, in AttentionOptions options, Tensor y)
     {
-        (int tokens, int heads, int dim) = (q.Shape[0], q.Shape[1], q.Shape[2]);
-        if (options.AlibiSlopes is not null || options.DistanceBias is not null || dim % 8 != 0 || dim > 256 || !HalfRows.IsHalf(q.DType)
-            || !AreRows(q, q.DType) || !AreRows(y, q.DType))
+        if (!Fits(q, batch, options, y))
         {
             return false;
         }
 
+        (int tokens, int heads, int dim) = (q.Shape[0], q.Shape[1], q.Shape[2]);
         int sequences = batch.SequenceLengths.Shape[0];
         Build build = Choose(dim, (long)heads * tokens, paged: true, options);
         int tiles = (tokens / build.Queries) + sequences; // each sequence's last tile may be part of one
-        if (tiles > 65535)
-        {
-            return false;
-        }
-
         var shape = new LaunchShape((heads, tiles), build.Threads, build.SharedBytes) { Overlaps = true };
         _kernels[(build, q.DType)].Launch(
             _context.Stream, shape, q, 0L, q.Stride(0), q.Stride(1), cache, 0L, 0L, 0L, 0L, batch.QueryStarts, 0, batch.SequenceLengths, 0,
             batch.BlockTables, batch.BlockTables.Shape[1], batch.VisibleEnds, batch.VisibleStarts, y, 0L, y.Stride(0), y.Stride(1), sequences, heads, kvHeads,
             options.Causal, true, options.Window ?? 0, (options.Scale ?? 1f / MathF.Sqrt(dim)) * Log2E, (options.SoftCap ?? 0) * Log2E);
         return true;
+    }
+
+    /// <summary>Whether <see cref="TryPaged"/> takes it.</summary>
+    internal bool Fits(Tensor q, PagedBatch batch, in AttentionOptions options, Tensor y)
+    {
+        (int tokens, int heads, int dim) = (q.Shape[0], q.Shape[1], q.Shape[2]);
+        return options is { AlibiSlopes: null, DistanceBias: null } && dim % 8 == 0 && dim <= 256 && HalfRows.IsHalf(q.DType) && AreRows(q, q.DType) && AreRows(y, q.DType)
+            && (tokens / Choose(dim, (long)heads * tokens, paged: true, options).Queries) + batch.SequenceLengths.Shape[0] <= MaxTiles;
     }
 
     /// <summary>Attention of tensors without mask or bias: q and y [B, H, Lq, D], k and v [B, Hkv, Lk, D], last axes dense.</summary>
@@ -62,7 +66,7 @@ internal sealed unsafe class FlashAttention
 
         Build build = Choose(dim, (long)batch * heads * queries, paged: false, options);
         long tiles = (long)batch * ((queries + build.Queries - 1) / build.Queries);
-        if (tiles > 65535)
+        if (tiles > MaxTiles)
         {
             return false;
         }

@@ -1,4 +1,5 @@
 using MmCluster.Tensors.Cuda;
+using MmCluster.Tensors.Cuda.Native;
 
 namespace MmCluster.Tensors.Tests.Cuda;
 
@@ -79,6 +80,48 @@ public sealed class HalfAttentionTests
                 half.Close(y.Slice(0, 0, tokens), Expected(paged, queries, heads, kvHeads, dim, options, null, from, to));
                 Assert.All(HalfTensors.Values(y.Slice(0, tokens)), x => Assert.True(float.IsNaN(x)));
             }
+        }
+    }
+
+    [Theory, MemberData(nameof(Heads))]
+    public unsafe void Single_tokens_in_front_of_chunks_go_a_way_of_their_own(int dim, int heads, int kvHeads, DType dtype)
+    {
+        using var scope = new TensorScope();
+        var half = new HalfTensors(dtype);
+        int[] queries = [1, 1, 1, 1, 1, 200, 37, 1];
+        int[] prefixes = [100, 0, 333, 17, 64, 50, 0, 20];
+        int tokens = queries.Sum();
+        Tensor qkv = half.Random([tokens, (heads + (2 * kvHeads)) * dim], 3);
+        var table = new RopeTable(half.Floats([400, dim / 2], 7), half.Floats([400, dim / 2], 8));
+        (float[] together, float[] kept) = Attend(singles: 0);
+        (float[] apart, float[] keptApart) = Attend(singles: 5);
+        (float[] some, _) = Attend(singles: 4);
+        half.Close(Tensor.From(apart, [tokens, heads, dim]), [.. together.Select(x => (double)x)]);
+        half.Close(Tensor.From(some, [tokens, heads, dim]), [.. together.Select(x => (double)x)]);
+        Assert.Equal(together[(5 * heads * dim)..], apart[(5 * heads * dim)..]); // chunks have the same bits
+        Assert.NotEqual(together, apart);
+        half.Close(Tensor.From(keptApart, [keptApart.Length]), [.. kept.Select(x => (double)x)]);
+
+        (float[] Rows, float[] Kept) Attend(int singles)
+        {
+            var paged = new PagedCase(half, queries, prefixes, kvHeads, dim, newestIsMissing: false);
+            using var kv = new PagedKv(paged.Cache.Shape[0], kvHeads, dim, dtype, half.Device);
+            half.Context.Bind();
+            CudaCall.Check(CudaDriver.cuMemcpyDtoDAsync_v2((nint)kv.Data, (nint)paged.Cache.Data, (nuint)paged.Cache.Bytes, half.Context.Stream.Handle));
+            PagedBatch batch = new()
+            {
+                QueryStarts = paged.Batch.QueryStarts,
+                SequenceLengths = paged.Batch.SequenceLengths,
+                BlockTables = paged.Batch.BlockTables,
+                SlotMapping = paged.Batch.SlotMapping,
+                Positions = paged.Batch.Positions,
+                MaxQueries = paged.Batch.MaxQueries,
+                LeadingSingles = singles,
+            };
+            Tensor y = Ops.RopePagedAttention(qkv.Clone(), heads, table, kv, batch, new());
+            Tensor cache = paged.Cache.Clone();
+            CudaCall.Check(CudaDriver.cuMemcpyDtoDAsync_v2((nint)cache.Data, (nint)kv.Data, (nuint)cache.Bytes, half.Context.Stream.Handle));
+            return (HalfTensors.Values(y), [.. HalfTensors.Values(cache).Select(x => float.IsNaN(x) ? -1 : x)]);
         }
     }
 

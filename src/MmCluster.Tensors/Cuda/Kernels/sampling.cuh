@@ -1,6 +1,6 @@
 // What sampling's files share: a slot's state, weights and random numbers that are the processor's, sums and best entries over a block.
 #pragma once
-#include "common.cuh"
+#include "philox.cuh"
 
 #define THREADS 1024
 #define WARPS (THREADS / 32)
@@ -59,16 +59,7 @@ DI i64 weight_of(float logit, float best, float temperature)
 DI u64 random_bits(u64 seed, int choice, int position)
 {
     u32 c0 = (u32)position, c1 = (u32)choice, c2 = 0, c3 = 0;
-    u32 k0 = (u32)seed, k1 = (u32)(seed >> 32);
-    for (int round = 0; round < 10; round++) {
-        u64 p0 = 0xD2511F53ull * c0, p1 = 0xCD9E8D57ull * c2;
-        c0 = (u32)(p1 >> 32) ^ c1 ^ k0;
-        c1 = (u32)p1;
-        c2 = (u32)(p0 >> 32) ^ c3 ^ k1;
-        c3 = (u32)p0;
-        k0 += 0x9E3779B9u;
-        k1 += 0xBB67AE85u;
-    }
+    philox(c0, c1, c2, c3, seed);
     return ((u64)c0 << 32) | c1;
 }
 
