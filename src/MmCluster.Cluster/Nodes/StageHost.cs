@@ -103,9 +103,13 @@ internal sealed class StageHost(NodeLedger ledger, StageLoader loader, string no
 
     private void Watch(IReadOnlyList<string> gpus)
     {
-        foreach (string gpu in gpus.Where(gpu => _watched.TryAdd(gpu, true)))
+        foreach (string gpu in gpus)
         {
-            _ = LoseWhenLostAsync(Device.Parse(gpu));
+            var device = Device.Parse(gpu);
+            if (!device.IsCpu && _watched.TryAdd(gpu, true))
+            {
+                _ = LoseWhenLostAsync(device);
+            }
         }
     }
 
@@ -117,6 +121,10 @@ internal sealed class StageHost(NodeLedger ledger, StageLoader loader, string no
     {
         try
         {
+            if (hosted.Spec.Deployment.Simulation is null)
+            {
+                Watch(hosted.Devices); // a GPU that is lost while a stage loads takes no other
+            }
             IStage stage = await loader.LoadAsync(hosted.Spec, ledger.RoomOf(hosted.Spec.Key), hosted.Unloading);
             if (!ledger.TryCorrect(hosted.Spec.Key, stage.Bytes))
             {
@@ -124,10 +132,6 @@ internal sealed class StageHost(NodeLedger ledger, StageLoader loader, string no
                 throw new MmException(MmErrorCode.Unavailable, $"{hosted.Spec.Key} takes {stage.Bytes} bytes, more than is free: set kv_cache_memory_bytes, or on a GPU lower gpu_memory_utilization");
             }
             hosted.Loaded(stage);
-            if (!stage.Device.IsCpu)
-            {
-                Watch(hosted.Devices);
-            }
         }
         catch (Exception error)
         {

@@ -4,7 +4,6 @@ using MmCluster.Cluster.TensorLink;
 using MmCluster.Cluster.Wire;
 using MmCluster.Engine;
 using MmCluster.Models;
-using MmCluster.Tensors;
 
 namespace MmCluster.Cluster.Stages;
 
@@ -55,8 +54,6 @@ internal sealed class BackboneStage : IStage
     }
 
     public long Bytes { get; }
-
-    public Device Device { get; init; } = Device.Cpu;
 
     public bool IsIdle => _queue.IsClosed && _requests.IsEmpty;
 

@@ -16,6 +16,7 @@ namespace MmCluster.Cluster.Stages;
 /// </summary>
 internal sealed class EncoderStage : IStage
 {
+    private readonly Device _device;
     private readonly EncoderBatcher _batcher;
     private readonly ImagePreprocessing _preprocessing;
     private readonly PictureReader _reader = new();
@@ -39,15 +40,13 @@ internal sealed class EncoderStage : IStage
         _queue = new StageQueue($"encoder {key}", maxQueue);
         _users[UserKey(first.Name, first.Revision)] = first;
         MediaPath path = first.Path;
-        Device = first.Device;
-        _batcher = new EncoderBatcher(input => Encode(path, input), options with { Timings = _times }, Device);
+        _device = first.Device;
+        _batcher = new EncoderBatcher(input => Encode(path, input), options with { Timings = _times }, _device);
         _jobs = new RequestJobs<EncoderJob>(link, time);
         Positions = path.Encoder.Spec.Positions;
     }
 
     public long Bytes { get; }
-
-    public Device Device { get; }
 
     /// <summary>Features an item gives before any projector.</summary>
     public int Positions { get; }
@@ -163,7 +162,7 @@ internal sealed class EncoderStage : IStage
 
     private static string UserKey(string model, string revision) => $"{model}@{revision}";
 
-    private Tensor Encode(MediaPath path, Tensor input) => GpuFaults.Told(Device, () => path.Encoder.Encode(input).To(Device.Cpu).To(DType.F32));
+    private Tensor Encode(MediaPath path, Tensor input) => GpuFaults.Told(_device, () => path.Encoder.Encode(input).To(Device.Cpu).To(DType.F32));
 
     private Task<Tensor> FeaturesAsync(EncoderJob job, EncoderUser user)
     {

@@ -31,8 +31,6 @@ internal sealed class GeneratorStage : IStage
 
     public long Bytes => _generator.Bytes;
 
-    public Device Device { get; init; } = Device.Cpu;
-
     public void Break(MmException reason) => _queue.Close();
 
     public bool IsIdle => _queue.IsClosed && _queue.Used == 0;

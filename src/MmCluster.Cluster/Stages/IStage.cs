@@ -1,6 +1,5 @@
 using MmCluster.Cluster.Wire;
 using MmCluster.Models;
-using MmCluster.Tensors;
 
 namespace MmCluster.Cluster.Stages;
 
@@ -15,9 +14,6 @@ internal interface IStage : IAsyncDisposable
 
     /// <summary>Adds what it has to do, and what routes need, to a view of it.</summary>
     StageView Describe(StageView view);
-
-    /// <summary>Where it computes, of several devices the first.</summary>
-    Device Device { get; }
 
     /// <summary>Its device is gone: it takes nothing more, and what it has ends with <paramref name="reason"/>.</summary>
     void Break(MmException reason);

@@ -4,7 +4,6 @@ using MmCluster.Cluster.TensorLink.Channels;
 using MmCluster.Cluster.Wire;
 using MmCluster.Engine.Pipeline;
 using MmCluster.Models;
-using MmCluster.Tensors;
 
 namespace MmCluster.Cluster.Stages;
 
@@ -12,7 +11,7 @@ namespace MmCluster.Cluster.Stages;
 /// A later shard of a backbone replica. It serves one life of its replica: when a channel breaks it has failed, is unloaded, and another takes its place. Safe
 /// to call from any thread.
 /// </summary>
-internal sealed class ShardStage(IModelShard shard, IDisposable weights, long bytes, Device device, TensorLinkEndpoint link) : IStage
+internal sealed class ShardStage(IModelShard shard, IDisposable weights, long bytes, TensorLinkEndpoint link) : IStage
 {
     private readonly Lock _gate = new();
     private readonly ShardFacts _facts = ShardFacts.Of(shard.Describe(), shard.Spec.HiddenSize);
@@ -21,8 +20,6 @@ internal sealed class ShardStage(IModelShard shard, IDisposable weights, long by
     private volatile bool _draining;
 
     public long Bytes => bytes;
-
-    public Device Device => device;
 
     public bool IsIdle => _draining;
 

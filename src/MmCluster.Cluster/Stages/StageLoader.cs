@@ -116,7 +116,7 @@ internal sealed class StageLoader(ModelSource source, IGrainFactory grains, Tens
         try
         {
             IModelShard shard = Executors.CreateShard(model.Backbone!, DeviceOf(spec), ExecutorOptionsOf(spec, room - model.HeldBytes - FrameBytes(spec, model.Backbone!.Spec)));
-            return new ShardStage(shard, model, model.HeldBytes + Executors.BytesOf(shard) + FrameBytes(spec, shard.Spec), DeviceOf(spec), link);
+            return new ShardStage(shard, model, model.HeldBytes + Executors.BytesOf(shard) + FrameBytes(spec, shard.Spec), link);
         }
         catch
         {
@@ -131,7 +131,7 @@ internal sealed class StageLoader(ModelSource source, IGrainFactory grains, Tens
         ComponentCard component = located.Card!.Components.Single(component => component.Name == spec.Component);
         IMediaGenerator generator = generators?.Load(located.Folder, located.Card, component, DeviceOf(spec))
             ?? throw new NotSupportedException($"{located.Card.File}: component '{spec.Component}': this node has no networks of generators");
-        return new GeneratorStage(spec.Key, generator, spec.Deployment.Limits.MaxQueue, link, time) { Device = DeviceOf(spec) };
+        return new GeneratorStage(spec.Key, generator, spec.Deployment.Limits.MaxQueue, link, time);
     }
 
     private LoadOptions LayersOf(StageSpec spec)
@@ -151,10 +151,7 @@ internal sealed class StageLoader(ModelSource source, IGrainFactory grains, Tens
         StageTimes times = new();
         var engine = new Engine.Engine(executor, options with { Timings = times }, time);
         BackboneFacts facts = new(engine.MaxLength, description.VocabularySize, description.Kind, description.BlockSize);
-        return new BackboneStage(spec.Key, engine, engine.Statistics, times, facts, spec.Deployment.Limits.MaxQueue, bytes, weights, link, time)
-        {
-            Device = spec.Deployment.Simulation is null ? DeviceOf(spec) : Device.Cpu,
-        };
+        return new BackboneStage(spec.Key, engine, engine.Statistics, times, facts, spec.Deployment.Limits.MaxQueue, bytes, weights, link, time);
     }
 
     private EncoderStage Encoder(StageSpec spec)
