@@ -20,8 +20,8 @@ public sealed class ClusterNode : IAsyncDisposable
     /// <summary>The cluster, as this process sees it.</summary>
     public IModelCluster Cluster => _host.Services.GetRequiredService<IModelCluster>();
 
-    /// <summary>The silo's address; only in a silo.</summary>
-    public string Address => _host.Services.GetRequiredService<ILocalSiloDetails>().SiloAddress.ToString();
+    /// <summary>The silo's address, as `mm status` shows it and `mm drain` takes it; only in a silo.</summary>
+    public string Address => _host.Services.GetRequiredService<ILocalSiloDetails>().SiloAddress.ToParsableString();
 
     /// <summary>The silo's devices; only in a silo.</summary>
     public INodeDevices Devices => _host.Services.GetRequiredService<INodeDevices>();
