@@ -16,10 +16,11 @@ namespace MmCluster.Cluster;
 /// <summary>The cluster through grains and the tensor link of this process.</summary>
 internal sealed class ModelCluster : IModelCluster, IAsyncDisposable
 {
+    private const int MostTries = 3;
+
     private static readonly TimeSpan RetryPause = TimeSpan.FromMilliseconds(300);
 
     private readonly IGrainFactory _grains;
-    private readonly TensorLinkEndpoint _link;
     private readonly ModelSource _source;
     private readonly TimeProvider _time;
     private readonly CallContext _context;
@@ -36,7 +37,7 @@ internal sealed class ModelCluster : IModelCluster, IAsyncDisposable
     /// <summary>Begins to follow the cluster.</summary>
     public ModelCluster(IGrainFactory grains, TensorLinkEndpoint link, ModelSource source, TimeProvider time)
     {
-        (_grains, _link, _source, _time) = (grains, link, source, time);
+        (_grains, _source, _time) = (grains, source, time);
         _context = new CallContext(grains, link, time);
         CancellationToken stop = _stop.Token;
         _ = Task.Run(() => WatchAsync(stop), CancellationToken.None);
@@ -75,25 +76,7 @@ internal sealed class ModelCluster : IModelCluster, IAsyncDisposable
     public async Task<PulledTensor> EncodeAsync(string model, string revision, MediaItem media, CancellationToken cancellationToken)
     {
         (RoutedModel routed, RoutedRevision asked) = Find(model, revision);
-        PreparedMedia prepared = asked.Front.Prepare(media, asked.Routes);
-        string lease = $"{_context.Gateway}/encode-{_context.NextHandle()}";
-        var call = new MediaCall(routed, asked.Routes.Revision, prepared, 0, lease, prepared.Publish(_link, lease));
-        try
-        {
-            await call.AdmitAsync(cancellationToken);
-            TensorRef features = await call.Features.WaitAsync(cancellationToken);
-            return await _link.PullAsync(features, cancellationToken);
-        }
-        catch (Exception error) when (Failures.TellsOfLoss(error))
-        {
-            throw Failures.From(error);
-        }
-        finally
-        {
-            call.Release();
-            _link.Release(lease);
-            _ = _context.ReleaseAtAsync(call.Encoder is { } encoder ? [encoder] : [], [], lease);
-        }
+        return await new EncodeCall(routed, asked.Routes.Revision, asked.Front.Prepare(media, asked.Routes), _context).RunAsync(cancellationToken);
     }
 
     public Task DeployAsync(ModelDeployment deployment, CancellationToken cancellationToken)
@@ -141,6 +124,26 @@ internal sealed class ModelCluster : IModelCluster, IAsyncDisposable
     }
 
     public async Task<ClusterStatus> StatusAsync(CancellationToken cancellationToken)
+    {
+        for (int tries = 1; ; tries++)
+        {
+            try
+            {
+                return await LookAsync(cancellationToken);
+            }
+            catch (Exception error) when (Failures.TellsOfLoss(error))
+            {
+                // The silo of whoever was asked has died; the next call finds or makes another activation.
+                if (tries == MostTries)
+                {
+                    throw Failures.From(error);
+                }
+                await Task.Delay(RetryPause, _time, cancellationToken);
+            }
+        }
+    }
+
+    private async Task<ClusterStatus> LookAsync(CancellationToken cancellationToken)
     {
         NodeView[] nodes = await _grains.GetGrain<ICatalogGrain>(ICatalogGrain.Key).NodesAsync().WaitAsync(cancellationToken);
         CatalogList catalog = await _grains.GetGrain<ICatalogGrain>(ICatalogGrain.Key).ListAsync(0).WaitAsync(cancellationToken);
@@ -195,7 +198,11 @@ internal sealed class ModelCluster : IModelCluster, IAsyncDisposable
                 CatalogList catalog = await _grains.GetGrain<ICatalogGrain>(ICatalogGrain.Key).ListAsync(version);
                 version = catalog.Version;
                 Follow(catalog.Models);
-                await RefreshConnectedAsync(catalog.Models);
+                if (!_connected.Task.IsCompleted)
+                {
+                    // Not waited for: a model that nobody hears of must not keep this from hearing of the others, nor of its removal.
+                    _ = Task.WhenAll(_routed.Values.Select(model => model.Heard)).ContinueWith(_ => _connected.TrySetResult(), TaskScheduler.Default);
+                }
             }
             catch (Exception)
             {
@@ -221,16 +228,6 @@ internal sealed class ModelCluster : IModelCluster, IAsyncDisposable
         Refresh();
     }
 
-    // Models is filled once every known model has been heard of.
-    private async Task RefreshConnectedAsync(string[] models)
-    {
-        while (!_connected.Task.IsCompleted && models.Any(model => _routed.TryGetValue(model, out RoutedModel? routed) && routed.Snapshot is null))
-        {
-            await Task.Delay(TimeSpan.FromMilliseconds(20), _time);
-        }
-        _connected.TrySetResult();
-    }
-
     private void Refresh()
     {
         lock (_gate)
@@ -254,7 +251,10 @@ internal sealed class ModelCluster : IModelCluster, IAsyncDisposable
                     return other;
                 }
                 // A stream of its own number: what an earlier one missed is not asked for again.
-                _streams[key] = new ReplicaStream(_grains, key, $"{_context.Gateway}.{Interlocked.Increment(ref _sessions)}", _time);
+                ReplicaStream stream = new(_grains, key, $"{_context.Gateway}.{Interlocked.Increment(ref _sessions)}", _time);
+                _streams[key] = stream;
+                _ = stream.Ended.ContinueWith(_ => _streams.TryRemove(KeyValuePair.Create(key, stream)), TaskScheduler.Default);
+                return stream;
             }
         }
     }

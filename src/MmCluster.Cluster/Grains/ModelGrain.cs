@@ -29,6 +29,7 @@ internal sealed partial class ModelGrain(
     private PlanRunner? _runner;
     private IGrainTimer? _timer;
     private string? _problem;
+    private string? _lastFailure;
     private long _changes;
     private bool _looking;
     private bool _lookAgain;
@@ -112,9 +113,16 @@ internal sealed partial class ModelGrain(
         _plan?.Components ?? [],
         _problem));
 
-    /// <summary>One round: look, decide, act. Rounds never overlap; one that is asked for meanwhile follows.</summary>
+    /// <summary>
+    /// One round: look, decide, act. Rounds never overlap; one that is asked for meanwhile follows. None begins on a silo that stops, which would wait for it:
+    /// calls to others that go down with it take their time.
+    /// </summary>
     public async Task LookAsync()
     {
+        if (host.ApplicationStopping.IsCancellationRequested)
+        {
+            return;
+        }
         if (_looking)
         {
             _lookAgain = true;
@@ -128,15 +136,16 @@ internal sealed partial class ModelGrain(
                 _lookAgain = false;
                 await LookOnceAsync();
             }
-            while (_lookAgain);
+            while (_lookAgain && !host.ApplicationStopping.IsCancellationRequested);
+            _lastFailure = null;
         }
         catch (Exception error)
         {
-            if (_problem != error.Message)
+            if (_lastFailure != error.Message)
             {
                 LogFailed(error, Name);
             }
-            _problem = error.Message;
+            _problem = _lastFailure = error.Message;
             Publish(_plan);
         }
         finally
@@ -166,7 +175,7 @@ internal sealed partial class ModelGrain(
         _plan = plan;
         _problem = plan.Problem;
         Publish(plan);
-        await _runner!.RunAsync(plan.Actions);
+        await _runner!.RunAsync(plan.Actions, host.ApplicationStopping);
         await ScaleByLoadAsync(plan);
     }
 

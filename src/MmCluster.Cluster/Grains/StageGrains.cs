@@ -4,8 +4,10 @@ using MmCluster.Cluster.Stages;
 using MmCluster.Cluster.TensorLink;
 using MmCluster.Cluster.TensorLink.Channels;
 using MmCluster.Cluster.Wire;
+using MmCluster.Models;
 using Orleans.Concurrency;
 using Orleans.Placement;
+using Orleans.Runtime.Placement;
 
 namespace MmCluster.Cluster.Grains;
 
@@ -23,6 +25,8 @@ internal abstract class StageGrain(StageHost host, NodeLedger ledger) : Grain
 
     public Task LoadAsync(StageSpec spec)
     {
+        // The hint is this stage's: calls that loading makes to other stages must not be placed by it.
+        RequestContext.Remove(IPlacementDirector.PlacementHintKey);
         if (host.Has(Key))
         {
             host.Attach(spec);
@@ -99,7 +103,14 @@ internal sealed class BackboneGrain(StageHost host, NodeLedger ledger) : StageGr
     public async Task SupplyAsync(string gateway, long handle, int item, TensorRef features)
     {
         using var patience = new CancellationTokenSource(Patience);
-        await Stage.SupplyAsync(gateway, handle, item, features, patience.Token);
+        try
+        {
+            await Stage.SupplyAsync(gateway, handle, item, features, patience.Token);
+        }
+        catch (OperationCanceledException) when (patience.IsCancellationRequested)
+        {
+            throw new MmException(MmErrorCode.Unavailable, $"the features of item {item} did not arrive within {Patience.TotalSeconds} s") { Stage = Key };
+        }
     }
 
     public IAsyncEnumerable<StepBatch> ReadAsync(string gateway, long after, CancellationToken cancellationToken) =>

@@ -76,8 +76,14 @@ internal sealed class StageHost(NodeLedger ledger, StageLoader loader, string no
     {
         if (_stages.TryRemove(key, out HostedStage? hosted))
         {
-            await hosted.DisposeAsync();
-            ledger.Release(key);
+            try
+            {
+                await hosted.DisposeAsync();
+            }
+            finally
+            {
+                ledger.Release(key);
+            }
         }
     }
 

@@ -12,12 +12,16 @@ internal sealed class PlanRunner(IGrainFactory grains, string model, TimeProvide
 
     private readonly Dictionary<string, DateTimeOffset> _failures = [];
 
-    /// <summary>All actions, in order; the first exception is thrown after the others were tried.</summary>
-    public async Task RunAsync(IReadOnlyList<StageAction> actions)
+    /// <summary>All actions, in order, or those before <paramref name="stopping"/>; the first exception is thrown after the others were tried.</summary>
+    public async Task RunAsync(IReadOnlyList<StageAction> actions, CancellationToken stopping)
     {
         Exception? first = null;
         foreach (StageAction action in actions)
         {
+            if (stopping.IsCancellationRequested)
+            {
+                return;
+            }
             try
             {
                 await RunAsync(action);

@@ -11,7 +11,7 @@ internal sealed class CallContext : IAsyncDisposable
     private static readonly TimeSpan Heartbeat = TimeSpan.FromSeconds(10);
 
     private readonly IGrainFactory _grains;
-    private readonly ConcurrentDictionary<GenerationCall, bool> _calls = [];
+    private readonly ConcurrentDictionary<ILeaseHolder, bool> _calls = [];
     private readonly ITimer _heartbeat;
     private long _handles;
 
@@ -32,9 +32,9 @@ internal sealed class CallContext : IAsyncDisposable
 
     public long NextHandle() => Interlocked.Increment(ref _handles);
 
-    public void Enter(GenerationCall call) => _calls[call] = true;
+    public void Enter(ILeaseHolder call) => _calls[call] = true;
 
-    public void Leave(GenerationCall call) => _calls.TryRemove(call, out _);
+    public void Leave(ILeaseHolder call) => _calls.TryRemove(call, out _);
 
     /// <summary>Frees what stages hold for a request; completes when they have. What does not reach them expires.</summary>
     public Task ReleaseAtAsync(IEnumerable<string> encoders, IEnumerable<string> generators, string lease) => Task.WhenAll([
@@ -53,8 +53,8 @@ internal sealed class CallContext : IAsyncDisposable
 
     private void Renew()
     {
-        GenerationCall[] calls = [.. _calls.Keys];
-        foreach (GenerationCall call in calls)
+        ILeaseHolder[] calls = [.. _calls.Keys];
+        foreach (ILeaseHolder call in calls)
         {
             Link.Renew(call.Lease);
         }
@@ -68,7 +68,7 @@ internal sealed class CallContext : IAsyncDisposable
         }
     }
 
-    private static IEnumerable<(string Stage, string[] Leases)> ByStage(GenerationCall[] calls, Func<GenerationCall, IEnumerable<string>> stages) =>
+    private static IEnumerable<(string Stage, string[] Leases)> ByStage(ILeaseHolder[] calls, Func<ILeaseHolder, IEnumerable<string>> stages) =>
         calls.SelectMany(call => stages(call).Select(stage => (Stage: stage, call.Lease)))
             .GroupBy(pair => pair.Stage)
             .Select(group => (group.Key, group.Select(pair => pair.Lease).ToArray()));

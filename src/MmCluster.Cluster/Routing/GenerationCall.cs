@@ -12,7 +12,7 @@ namespace MmCluster.Cluster.Routing;
 /// One request over its whole life: media to encoders and the prompt to a backbone at once, features from the ones to the other, entries to the client; another
 /// replica where one is lost, and everything let go at the end.
 /// </summary>
-internal sealed class GenerationCall(RoutedModel model, RoutedRevision revision, ModelRequest request, CallContext context)
+internal sealed class GenerationCall(RoutedModel model, RoutedRevision revision, ModelRequest request, CallContext context) : ILeaseHolder
 {
     private const int MostReplays = 2;
 
@@ -35,13 +35,13 @@ internal sealed class GenerationCall(RoutedModel model, RoutedRevision revision,
     private Task _closed = Task.CompletedTask;
     private long _left; // when its client left; 0 before
 
-    /// <summary>The name of its leases.</summary>
+    /// <inheritdoc/>
     public string Lease => _lease;
 
-    /// <summary>Generators that hold something for it.</summary>
+    /// <inheritdoc/>
     public IEnumerable<string> Generators => _generators.Select(generator => generator.Generator).OfType<string>().Distinct();
 
-    /// <summary>Encoders that hold something for it.</summary>
+    /// <inheritdoc/>
     public IEnumerable<string> Encoders => _media.Select(media => media.Encoder).OfType<string>().Distinct();
 
     /// <summary>Complete when the features of each media item are there, or will not come. Ask for it once.</summary>
@@ -253,31 +253,39 @@ internal sealed class GenerationCall(RoutedModel model, RoutedRevision revision,
     private async Task SupplyAsync(ReplicaStream replica, Attempt attempt, int item)
     {
         Task<TensorRef> features = _media[item].Features;
-        try
+        for (int tries = 0; ; tries++)
         {
-            for (int tries = 0; ; tries++)
+            TensorRef made;
+            try
             {
-                TensorRef made = await features;
-                try
-                {
-                    await replica.SupplyAsync(attempt, item, made);
-                    return;
-                }
-                catch (MmException error) when (error.Retryable && tries < MostReplays)
-                {
-                    features = _media[item].AgainAsync(features);
-                }
+                made = await features;
             }
-        }
-        catch (Exception error) when (Failures.TellsOfLoss(error))
-        {
-            // The replica's: its stream tells, too.
-            model.Report(error);
-        }
-        catch (Exception error)
-        {
-            MmException failure = Failures.From(error);
-            attempt.Finish(AttemptEnd.Failed, failure);
+            catch (Exception error)
+            {
+                attempt.Finish(AttemptEnd.Failed, Failures.From(error));
+                return;
+            }
+            try
+            {
+                await replica.SupplyAsync(attempt, item, made);
+                return;
+            }
+            catch (MmException error) when (error.Retryable && tries < MostReplays)
+            {
+                features = _media[item].AgainAsync(features);
+            }
+            catch (Exception error) when (Failures.TellsOfLoss(error) || error is OperationCanceledException)
+            {
+                // Whether the replica is lost or this call alone: its stream may live, and the attempt would wait there for ever.
+                model.Report(error);
+                attempt.Finish(AttemptEnd.Lost);
+                return;
+            }
+            catch (Exception error)
+            {
+                attempt.Finish(AttemptEnd.Failed, Failures.From(error));
+                return;
+            }
         }
     }
 
@@ -323,7 +331,8 @@ internal sealed class GenerationCall(RoutedModel model, RoutedRevision revision,
 
     private Task ReleaseAsync()
     {
-        if (_media.Length + _generators.Length == 0)
+        // By what was prepared: its bytes may be leased although no encoder has it.
+        if (_prepared.Media.Count + _generators.Length == 0)
         {
             return Task.CompletedTask;
         }

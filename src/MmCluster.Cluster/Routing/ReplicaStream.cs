@@ -17,11 +17,16 @@ internal sealed class ReplicaStream : IDisposable
     // Two tries behind a break: a silo that has been killed is not waited for.
     private static readonly TimeSpan[] Pauses = [TimeSpan.FromMilliseconds(50), TimeSpan.FromMilliseconds(250)];
 
+    // A silo of the release before this one says nothing before it has something to say.
+    private static readonly TimeSpan BeginPatience = TimeSpan.FromSeconds(2);
+
     private readonly IBackboneGrain _grain;
     private readonly string _session;
     private readonly TimeProvider _time;
     private readonly ConcurrentDictionary<long, Attempt> _attempts = [];
     private readonly CancellationTokenSource _stop = new();
+    private readonly TaskCompletionSource _begun = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private volatile bool _ended;
     private int _load;
 
     public ReplicaStream(IGrainFactory grains, string key, string session, TimeProvider time)
@@ -42,16 +47,26 @@ internal sealed class ReplicaStream : IDisposable
     /// <summary>Cost of this gateway's requests there.</summary>
     public int Load => Volatile.Read(ref _load);
 
-    /// <summary>Submits <paramref name="message"/> as <paramref name="attempt"/>.</summary>
+    /// <summary>
+    /// Submits <paramref name="message"/> as <paramref name="attempt"/>, once the stream has begun: who answers its next question is then known to be the one that has
+    /// the request, or to be another.
+    /// </summary>
+    /// <exception cref="StageNotPlacedException">The stream has ended.</exception>
     public async Task SubmitAsync(Attempt attempt, GenerationMessage message, CancellationToken cancellationToken)
     {
         _attempts[attempt.Handle] = attempt;
         Interlocked.Add(ref _load, attempt.Cost);
-        Task submitted = _grain.SubmitAsync(message);
+        Task? submitted = null;
         try
         {
+            await BegunAsync(cancellationToken);
+            if (_ended)
+            {
+                throw new StageNotPlacedException(Key);
+            }
+            submitted = _grain.SubmitAsync(message);
             await submitted.WaitAsync(cancellationToken);
-            if (Ended.IsCompleted)
+            if (_ended)
             {
                 attempt.Finish(AttemptEnd.Lost);
             }
@@ -59,7 +74,7 @@ internal sealed class ReplicaStream : IDisposable
         catch
         {
             Forget(attempt);
-            if (!submitted.IsCompleted)
+            if (submitted is { IsCompleted: false })
             {
                 // Nobody waits for the answer; whoever gives a good one has it to free.
                 _ = submitted.ContinueWith(late => late.IsCompletedSuccessfully ? CancelAsync(attempt) : late, TaskScheduler.Default);
@@ -78,7 +93,9 @@ internal sealed class ReplicaStream : IDisposable
     public Task CloseAsync(Attempt attempt, bool cancel)
     {
         Forget(attempt);
-        return cancel && !Ended.IsCompleted ? CancelAsync(attempt) : Task.CompletedTask;
+        Task freed = cancel ? CancelAsync(attempt) : Task.CompletedTask;
+        // A stream may end and its replica live; one that is gone is not waited for.
+        return _ended ? Task.CompletedTask : freed;
     }
 
     /// <summary>Ends the stream; the replica is lost to this gateway.</summary>
@@ -86,6 +103,17 @@ internal sealed class ReplicaStream : IDisposable
     {
         _stop.Cancel();
         _stop.Dispose();
+    }
+
+    private async Task BegunAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            await _begun.Task.WaitAsync(BeginPatience, _time, cancellationToken);
+        }
+        catch (TimeoutException)
+        {
+        }
     }
 
     private void Forget(Attempt attempt)
@@ -120,6 +148,7 @@ internal sealed class ReplicaStream : IDisposable
                     failures = 0;
                     Deliver(batch);
                     last = batch.Number;
+                    _begun.TrySetResult();
                 }
                 break; // the stage has ended
             }
@@ -140,10 +169,13 @@ internal sealed class ReplicaStream : IDisposable
                 failures++;
             }
         }
+        // First, so that a submission on its way either sees it or is seen here.
+        _ended = true;
         foreach (Attempt attempt in _attempts.Values)
         {
             attempt.Finish(AttemptEnd.Lost);
         }
+        _begun.TrySetResult();
     }
 
     private void Deliver(StepBatch batch)

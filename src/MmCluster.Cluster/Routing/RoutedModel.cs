@@ -21,6 +21,7 @@ internal sealed class RoutedModel : IDisposable
     private readonly Func<string, ReplicaStream> _streams;
     private readonly Action _changed;
     private readonly CancellationTokenSource _stop = new();
+    private readonly TaskCompletionSource _heard = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private volatile TaskCompletionSource _newRoutes = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private volatile RoutedRevision? _current;
     private volatile IReadOnlyList<RoutedRevision> _running = [];
@@ -45,6 +46,9 @@ internal sealed class RoutedModel : IDisposable
 
     public TimeProvider Time => _time;
 
+    /// <summary>Completes when its grain was heard of for the first time, or it is followed no more.</summary>
+    public Task Heard => _heard.Task;
+
     /// <summary>The revision that takes requests; null while none does or its files are not here.</summary>
     public RoutedRevision? Current => _current;
 
@@ -58,6 +62,7 @@ internal sealed class RoutedModel : IDisposable
     /// <summary>Follows the model no more.</summary>
     public void Dispose()
     {
+        _heard.TrySetResult();
         _stop.Cancel();
         _stop.Dispose();
     }
@@ -198,6 +203,7 @@ internal sealed class RoutedModel : IDisposable
         _newRoutes = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         waiting.TrySetResult();
         _changed();
+        _heard.TrySetResult();
     }
 
     private ClusterModel SnapshotOf(ModelRoutes routes, ModelFront? front, string? problem) => new(token => front?.TokenText(token))

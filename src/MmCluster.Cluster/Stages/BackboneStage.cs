@@ -33,6 +33,7 @@ internal sealed class BackboneStage : IStage
     private readonly ITimer _sweep;
     private readonly Task _reader;
     private readonly StageTimes _times;
+    private volatile bool _ended;
     private long _finished;
 
     /// <summary>Starts reading <paramref name="engine"/>, which it then owns as it does <paramref name="weights"/>.</summary>
@@ -83,7 +84,7 @@ internal sealed class BackboneStage : IStage
     public void Submit(GenerationMessage message)
     {
         int cost = _queue.Enter(message.Sampling.Choices);
-        GatewaySession session = _sessions.GetOrAdd(message.Gateway, static (name, time) => new GatewaySession(name, time), _time);
+        GatewaySession session = SessionOf(message.Gateway);
         BackboneRequest request = new(message, session, cost);
         if (!_requests.TryAdd(request.Id, request))
         {
@@ -99,6 +100,10 @@ internal sealed class BackboneStage : IStage
         try
         {
             _engine.Submit(request.ToEngineRequest());
+            if (_ended)
+            {
+                throw Failure ?? new MmException(MmErrorCode.Unavailable, "the engine has ended");
+            }
         }
         catch
         {
@@ -135,7 +140,7 @@ internal sealed class BackboneStage : IStage
 
     /// <summary>A gateway's batches after <paramref name="after"/>.</summary>
     public IAsyncEnumerable<StepBatch> ReadAsync(string gateway, long after, CancellationToken cancellationToken) =>
-        _sessions.GetOrAdd(gateway, static (name, time) => new GatewaySession(name, time), _time).ReadAsync(after, cancellationToken);
+        SessionOf(gateway).ReadAsync(after, cancellationToken);
 
     public StageView Describe(StageView view) => view with
     {
@@ -204,6 +209,7 @@ internal sealed class BackboneStage : IStage
         }
         Failure ??= _stop.IsCancellationRequested ? null : new MmException(MmErrorCode.Unavailable, "the engine has ended");
         _queue.Close();
+        _ended = true;
         foreach (BackboneRequest request in _requests.Values)
         {
             Forget(request);
@@ -212,6 +218,17 @@ internal sealed class BackboneStage : IStage
         {
             session.End();
         }
+    }
+
+    private GatewaySession SessionOf(string gateway)
+    {
+        GatewaySession session = _sessions.GetOrAdd(gateway, static (name, time) => new GatewaySession(name, time), _time);
+        if (_ended)
+        {
+            // Whoever ended the others may have been here before this one.
+            session.End();
+        }
+        return session;
     }
 
     private void Sort(in SequenceOutput output)
@@ -273,14 +290,14 @@ internal sealed class BackboneStage : IStage
     {
         foreach (GatewaySession session in _sessions.Values.Where(session => session.Origin?.Incarnation == gateway.Incarnation))
         {
-            session.End();
             GiveUp(session);
         }
     }
 
-    // Its requests end as cancelled ones do; the session goes when none is left.
+    // Its requests are cancelled; the session goes when none is left.
     private void GiveUp(GatewaySession session)
     {
+        session.Lose();
         long[] left;
         lock (session.Requests)
         {

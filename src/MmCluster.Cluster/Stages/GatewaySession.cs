@@ -24,6 +24,7 @@ internal sealed class GatewaySession
     private long _taken;
     private int _readers;
     private bool _ended;
+    private bool _lost;
     private DateTimeOffset _left;
 
     public GatewaySession(string name, TimeProvider time)
@@ -78,6 +79,10 @@ internal sealed class GatewaySession
         TaskCompletionSource changed;
         lock (_gate)
         {
+            if (_lost)
+            {
+                return;
+            }
             _kept.Enqueue(new StepBatch { Number = ++_last, Ids = ids, Entries = entries });
             // What nobody has taken yet is never thrown away while somebody reads.
             while (_kept.Count > Window && (_readers == 0 || _kept.Peek().Number < _taken - Window))
@@ -100,7 +105,21 @@ internal sealed class GatewaySession
         }
     }
 
-    /// <summary>The batches after number <paramref name="after"/>, those kept and those to come; 0: from the first on.</summary>
+    /// <summary>Its gateway was given up: one that comes back after all is refused, so that it replays what was cancelled for it.</summary>
+    public void Lose()
+    {
+        lock (_gate)
+        {
+            _lost = true;
+            _kept.Clear();
+            _changed.TrySetResult();
+        }
+    }
+
+    /// <summary>
+    /// The batches after number <paramref name="after"/>, those kept and those to come; 0: from the first on, behind an empty one at once. That one tells the reader
+    /// where it is: after a break it can ask for what comes next, and only here.
+    /// </summary>
     /// <exception cref="MmException">Unavailable: some of them are kept no more.</exception>
     public async IAsyncEnumerable<StepBatch> ReadAsync(long after, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
@@ -110,7 +129,11 @@ internal sealed class GatewaySession
         }
         try
         {
-            after = after == 0 ? _first : after;
+            if (after == 0)
+            {
+                after = _first;
+                yield return new StepBatch { Number = _first, Ids = [], Entries = [] };
+            }
             List<StepBatch> next = [];
             while (true)
             {
@@ -146,7 +169,7 @@ internal sealed class GatewaySession
     {
         lock (_gate)
         {
-            if (after < _first || after > _last || (after < _last && (_kept.Count == 0 || _kept.Peek().Number > after + 1)))
+            if (_lost || after < _first || after > _last || (after < _last && (_kept.Count == 0 || _kept.Peek().Number > after + 1)))
             {
                 throw new MmException(MmErrorCode.Unavailable, $"batch {after + 1} of gateway {Name} is not kept here; replay its requests");
             }

@@ -1,3 +1,4 @@
+using MmCluster.Cluster.TensorLink;
 using MmCluster.Cluster.Wire;
 using MmCluster.Engine.Generation;
 
@@ -10,6 +11,7 @@ internal sealed class GeneratorJob(bool tellsSteps) : IProgress<GenerationStep>,
     private readonly CancellationTokenSource _stop = new();
     private readonly Lock _gate = new();
     private TaskCompletionSource<GenerateReply> _step = NewStep();
+    private bool _released;
 
     /// <summary>The item.</summary>
     public Task<GenerateReply> Done { get; set; } = null!;
@@ -53,7 +55,23 @@ internal sealed class GeneratorJob(bool tellsSteps) : IProgress<GenerationStep>,
         }
     }
 
-    public void Dispose() => _stop.Cancel();
+    /// <summary>Takes a lease, unless the request was released: one taken behind that would last until it expires.</summary>
+    public TensorRef Lease(Func<TensorRef> publish)
+    {
+        lock (_gate)
+        {
+            return _released ? throw new OperationCanceledException("the request has ended") : publish();
+        }
+    }
+
+    public void Dispose()
+    {
+        lock (_gate)
+        {
+            _released = true;
+        }
+        _stop.Cancel();
+    }
 
     private static TaskCompletionSource<GenerateReply> NewStep() => new(TaskCreationOptions.RunContinuationsAsynchronously);
 }

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using MmCluster.Cluster.Status;
 using MmCluster.Cluster.TensorLink;
 using MmCluster.Cluster.Wire;
@@ -16,6 +17,7 @@ internal sealed class GeneratorStage : IStage
     private readonly TimeProvider _time;
     private readonly StageQueue _queue;
     private readonly RequestJobs<GeneratorJob> _jobs;
+    private readonly ConcurrentDictionary<GeneratorJob, bool> _running = [];
     private long _finished;
     private readonly StageTimes _times = new();
 
@@ -46,9 +48,16 @@ internal sealed class GeneratorStage : IStage
         int cost = _queue.Enter(1);
         GeneratorJob job = new(message.TellSteps);
         job.Done = RunAsync(message, cost, job);
+        _running[job] = true;
         _jobs.Add(message.Request, message.Item, job, message.Origin);
         // A fault is told to whoever asks for the result; that nobody does is no defect.
-        _ = job.Done.ContinueWith(ended => _ = ended.Exception, TaskScheduler.Default);
+        _ = job.Done.ContinueWith(
+            ended =>
+            {
+                _ = ended.Exception;
+                _running.TryRemove(job, out _);
+            },
+            TaskScheduler.Default);
     }
 
     /// <summary>An item, the next step of it where its message asked for them, or null while there is neither after <paramref name="patience"/>.</summary>
@@ -82,6 +91,11 @@ internal sealed class GeneratorStage : IStage
     {
         _queue.Close();
         await _jobs.DisposeAsync();
+        foreach (GeneratorJob job in _running.Keys)
+        {
+            // Told to stop; the generator must outlive it.
+            await job.Done.ContinueWith(static ended => _ = ended.Exception, TaskScheduler.Default);
+        }
         _generator.Dispose();
     }
 
@@ -94,9 +108,7 @@ internal sealed class GeneratorStage : IStage
             using PulledTensor? hidden = message.Hidden is { } wanted ? await _link.PullAsync(wanted, stop) : null;
             _times.Began(_time.GetElapsedTime(start));
             MediaOutput made = await _generator.GenerateAsync(new GenerationCondition(message.SignalTokens, hidden?.Tensor, message.Seed, message.Item), job, stop);
-            // A lease taken behind the release would last until it expires.
-            stop.ThrowIfCancellationRequested();
-            TensorRef bytes = _link.Publish(message.Request, [made.Bytes.Length], DType.U8, default, target => made.Bytes.Span.CopyTo(target.AsSpan<byte>()));
+            TensorRef bytes = job.Lease(() => _link.Publish(message.Request, [made.Bytes.Length], DType.U8, default, target => made.Bytes.Span.CopyTo(target.AsSpan<byte>())));
             Interlocked.Increment(ref _finished);
             return new GenerateReply(bytes, made.ContentType);
         }

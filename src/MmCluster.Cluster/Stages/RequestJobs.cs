@@ -58,13 +58,14 @@ internal sealed class RequestJobs<TJob> : IAsyncDisposable
         {
             return await done.WaitAsync(patience, _time);
         }
-        catch (TimeoutException) when (!done.IsCompleted)
+        catch (TimeoutException) when (!done.IsFaulted)
         {
+            // It may have been made since: whoever asks again gets it.
             return null;
         }
         catch (Exception error)
         {
-            throw MmException.From(error);
+            throw MmException.From(done.Exception?.InnerException ?? error);
         }
     }
 

@@ -238,7 +238,11 @@ internal sealed class StageLoader(ModelSource source, IGrainFactory grains, Tens
         });
         await foreach (StepBatch batch in stage.ReadAsync(Session, 0, CancellationToken.None))
         {
-            if (batch.Entries[0].Extra?.Error is { } error)
+            if (batch.Entries is not [TokenEntry entry, ..])
+            {
+                continue; // how a stream begins
+            }
+            if (entry.Extra?.Error is { } error)
             {
                 throw error;
             }

@@ -6,11 +6,12 @@ using MmCluster.Cluster.TensorLink.Wire;
 
 namespace MmCluster.Cluster.TensorLink;
 
-/// <summary>An open connection to another silo's endpoint. One caller at a time.</summary>
+/// <summary>An open connection to another silo's endpoint. One caller at a time, but for who lets go of what was pulled.</summary>
 internal sealed class PeerConnection : IDisposable
 {
     private readonly Socket _socket;
     private readonly byte[] _buffer = new byte[LinkMessage.Size];
+    private int _holds = 1;
 
     private PeerConnection(Socket socket, SharedMemory? slab) => (_socket, Slab) = (socket, slab);
 
@@ -91,9 +92,22 @@ internal sealed class PeerConnection : IDisposable
         await _socket.SendAllAsync(_buffer, cancellationToken);
     }
 
-    public void Dispose()
+    /// <summary>The peer keeps what it handed out in its slab as long as the connection is open: each tensor holds it.</summary>
+    public void Hold() => Interlocked.Increment(ref _holds);
+
+    /// <summary>Undoes one <see cref="Hold"/>; of a connection that is disposed, the last one closes it.</summary>
+    public void LetGo()
     {
-        _socket.Dispose();
-        Slab?.Dispose();
+        if (Interlocked.Decrement(ref _holds) == 0)
+        {
+            _socket.Dispose();
+            Slab?.Dispose();
+        }
     }
+
+    /// <summary>Closes it under whoever uses it; what was pulled stays mapped until it is let go of.</summary>
+    public void Abort() => _socket.Dispose();
+
+    /// <summary>Nothing more is asked over it. Call it once.</summary>
+    public void Dispose() => LetGo();
 }

@@ -24,6 +24,7 @@ public sealed class TensorLinkEndpoint : IAsyncDisposable
     private readonly LinkListener _listener;
     private readonly PeerWatch _watch;
     private readonly ITimer _sweep;
+    private readonly TimeProvider _time;
     private readonly ConcurrentDictionary<Guid, PeerPool> _peers = new();
     private readonly ConcurrentDictionary<long, LinkShardReader> _channels = new();
     private readonly DeviceLeases _deviceLeases;
@@ -39,6 +40,7 @@ public sealed class TensorLinkEndpoint : IAsyncDisposable
             throw new MmException(MmErrorCode.InvalidArgument, "the tensor link needs a cluster secret: set it in cluster.yaml, the same on every silo");
         }
         _options = options;
+        _time = time;
         _secret = Encoding.UTF8.GetBytes(options.ClusterSecret);
         _slab = new SharedSlab(options.SlabBytes);
         _deviceLeases = new DeviceLeases(options.DeviceSlabs, options.DeviceSlabBytes);
@@ -99,12 +101,12 @@ public sealed class TensorLinkEndpoint : IAsyncDisposable
             return PullOwn(wanted);
         }
         bool share = _options.ShareMemory && wanted.Owner.Machine == Address.Machine;
-        PeerPool peer = _peers.GetOrAdd(wanted.Owner.Incarnation, _ => new PeerPool(wanted.Owner, share, _secret, _options));
+        PeerPool peer = PeerOf(wanted.Owner, share);
         try
         {
             return await LinkTelemetry.MeasureAsync(wanted, share, trace, () => peer.PullAsync(wanted, cancellationToken));
         }
-        catch (Exception error) when (error is IOException or SocketException or InvalidDataException)
+        catch (Exception error) when (error is IOException or SocketException or InvalidDataException or ObjectDisposedException)
         {
             throw new MmException(
                 MmErrorCode.Unavailable, $"tensor link: cannot pull tensor {wanted.Id} from {wanted.Owner.Host}:{wanted.Owner.Port}: {error.Message}", error);
@@ -160,14 +162,8 @@ public sealed class TensorLinkEndpoint : IAsyncDisposable
         ? Task.Delay(Timeout.Infinite, CancellationToken.None)
         : _watch.GoneAsync(peer);
 
-    /// <summary>Drops connections to a silo that is no more.</summary>
-    public void Forget(LinkAddress peer)
-    {
-        if (_peers.TryRemove(peer.Incarnation, out PeerPool? pool))
-        {
-            pool.Dispose();
-        }
-    }
+    /// <summary>Processes that this one has connections to, or had and does not know to be gone.</summary>
+    internal int Peers => _peers.Count;
 
     /// <summary>Stops serving and frees the slab; a second call does nothing.</summary>
     public async ValueTask DisposeAsync()
@@ -189,6 +185,38 @@ public sealed class TensorLinkEndpoint : IAsyncDisposable
             peer.Dispose();
         }
         _slab.Dispose();
+    }
+
+    private PeerPool PeerOf(LinkAddress owner, bool share)
+    {
+        if (_peers.TryGetValue(owner.Incarnation, out PeerPool? known))
+        {
+            return known;
+        }
+        var pool = new PeerPool(owner, share, _secret, _options, _time);
+        PeerPool first = _peers.GetOrAdd(owner.Incarnation, pool);
+        if (first == pool)
+        {
+            _ = ForgetWhenGoneAsync(owner);
+        }
+        return first;
+    }
+
+    // A mapping keeps the memory of a process that is no more.
+    private async Task ForgetWhenGoneAsync(LinkAddress peer)
+    {
+        try
+        {
+            await GoneAsync(peer);
+        }
+        catch (OperationCanceledException)
+        {
+            // Not reached for a lease time, or this endpoint is disposed.
+        }
+        if (_peers.TryRemove(peer.Incarnation, out PeerPool? pool))
+        {
+            pool.Dispose();
+        }
     }
 
     private Device? OrHost(Device? device) => device is not null && _options.DeviceSlabs.Shares(device) ? device : null;

@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
+using Microsoft.Extensions.DependencyInjection;
 using MmCluster.Cluster.Deployment;
 using MmCluster.Cluster.Stages;
 using MmCluster.Cluster.Status;
@@ -94,7 +95,9 @@ public sealed class FullQueueTests
 
     private static async Task<TestCluster> StartAsync()
     {
-        TestCluster cluster = await TestCluster.StartAsync(1);
+        // The silent peer of these tests stays silent for as long as they take.
+        TestCluster cluster = await TestCluster.StartAsync(1, services: services => services.AddSingleton(
+            new TensorLinkEndpoint(new TensorLinkOptions { ClusterSecret = "secret", SlabBytes = 64 << 20, PeerTimeout = TimeSpan.FromHours(1) }, TimeProvider.System)));
         await cluster.DeployAsync(new ModelDeployment
         {
             Name = "mini",

@@ -10,6 +10,7 @@ using MmCluster.Models;
 using MmCluster.Models.Cards;
 using MmCluster.Tensors;
 using MmCluster.Tokenizers;
+using Orleans.Runtime.Placement;
 
 namespace MmCluster.Cluster.Tests.Cluster;
 
@@ -25,6 +26,8 @@ public sealed class GeneratorTests
         {
             await cluster.DeployAsync(Painter);
             await cluster.UntilAsync(status => status.Stages.Count(stage => stage.State == StageState.Ready) == 3, "three stages are not ready");
+            // Where it was put says nothing of other stages that its loading may call.
+            Assert.Null(generators.HintWhileLoading);
             List<SequenceOutput> entries = await cluster.GenerateAsync("painter", request);
             SequenceOutput media = entries.First(entry => entry.Media is not null);
             Assert.Equal(("text/plain", $"{ids[0]},{ids[1]} seed 5 item 0"), (media.Media!.ContentType, Encoding.UTF8.GetString(media.Media.Bytes.Span)));
@@ -199,12 +202,15 @@ public sealed class GeneratorTests
 
         public long Bytes => 1000;
 
+        public object? HintWhileLoading { get; private set; }
+
         public void Go() => _steps.Release();
 
         public void FreeAll() => _loading.Set();
 
         public IMediaGenerator Load(string folder, ModelCard card, ComponentCard component, Device device)
         {
+            HintWhileLoading = RequestContext.Get(IPlacementDirector.PlacementHintKey);
             if (Interlocked.Increment(ref _loads) > FreeLoads)
             {
                 _loading.Wait();

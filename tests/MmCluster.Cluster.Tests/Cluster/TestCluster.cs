@@ -96,8 +96,11 @@ internal sealed class TestCluster : IAsyncDisposable
         return status;
     }
 
-    public InProcessSiloHandle SiloOf(string node) =>
-        Silos.Single(silo => silo.ServiceProvider.GetRequiredService<ILocalSiloDetails>().SiloAddress.ToParsableString() == node);
+    public InProcessSiloHandle SiloOf(string node) => TrySiloOf(node) ?? throw new InvalidOperationException($"there is no silo {node}");
+
+    /// <summary>The silo of a node, or null where it is no more.</summary>
+    public InProcessSiloHandle? TrySiloOf(string node) =>
+        Silos.SingleOrDefault(silo => silo.ServiceProvider.GetRequiredService<ILocalSiloDetails>().SiloAddress.ToParsableString() == node);
 
     public StageHost HostOf(string node) => SiloOf(node).ServiceProvider.GetRequiredService<StageHost>();
 

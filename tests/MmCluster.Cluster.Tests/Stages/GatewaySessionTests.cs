@@ -13,9 +13,32 @@ public sealed class GatewaySessionTests
     {
         GatewaySession session = new("g", _time);
         Step(session, 3);
-        List<long> numbers = await ReadAsync(session, 0, 3);
-        Assert.Equal([numbers[0], numbers[0] + 1, numbers[0] + 2], numbers);
-        Assert.Equal([numbers[2]], await ReadAsync(session, numbers[1], 1));
+        List<long> numbers = await ReadAsync(session, 0, 4);
+        Assert.Equal([numbers[0], numbers[0] + 1, numbers[0] + 2, numbers[0] + 3], numbers);
+        Assert.Equal([numbers[3]], await ReadAsync(session, numbers[2], 1));
+    }
+
+    [Fact]
+    public async Task A_reader_learns_where_it_is_before_there_is_anything_to_read()
+    {
+        GatewaySession session = new("g", _time);
+        long begin = (await ReadAsync(session, 0, 1))[0];
+        Step(session, 1);
+        Assert.Equal([begin + 1], await ReadAsync(session, begin, 1));
+        MmException error = await Assert.ThrowsAsync<MmException>(() => ReadAsync(new GatewaySession("g", _time), begin, 1));
+        Assert.Equal(MmErrorCode.Unavailable, error.Code);
+    }
+
+    [Fact]
+    public async Task A_gateway_that_comes_back_after_it_was_given_up_is_refused()
+    {
+        GatewaySession session = new("g", _time);
+        long begin = (await ReadAsync(session, 0, 1))[0];
+        Step(session, 1);
+        session.Lose();
+        Step(session, 1); // the ends of what was cancelled for it: it has to replay instead
+        MmException error = await Assert.ThrowsAsync<MmException>(() => ReadAsync(session, begin, 1));
+        Assert.Equal(MmErrorCode.Unavailable, error.Code);
     }
 
     [Fact]
@@ -23,7 +46,7 @@ public sealed class GatewaySessionTests
     {
         GatewaySession lost = new("g", _time);
         Step(lost, 3);
-        long last = (await ReadAsync(lost, 0, 3))[^1];
+        long last = (await ReadAsync(lost, 0, 4))[^1];
         GatewaySession next = new("g", _time);
         MmException error = await Assert.ThrowsAsync<MmException>(() => ReadAsync(next, last, 1));
         Assert.Equal(MmErrorCode.Unavailable, error.Code);
@@ -36,7 +59,7 @@ public sealed class GatewaySessionTests
         Task<List<long>> reading = ReadAsync(session, 0, int.MaxValue);
         Step(session, 2);
         session.End();
-        Assert.Equal(2, (await reading).Count);
+        Assert.Equal(3, (await reading).Count);
     }
 
     [Fact]
@@ -44,9 +67,9 @@ public sealed class GatewaySessionTests
     {
         GatewaySession session = new("g", _time);
         Step(session, 1);
-        long first = (await ReadAsync(session, 0, 1))[0];
+        long first = (await ReadAsync(session, 0, 2))[^1];
         Step(session, 199);
-        MmException error = await Assert.ThrowsAsync<MmException>(() => ReadAsync(session, 0, 1));
+        MmException error = await Assert.ThrowsAsync<MmException>(() => ReadAsync(session, 0, 2));
         Assert.Equal(MmErrorCode.Unavailable, error.Code);
         Assert.Equal([first + 199], await ReadAsync(session, first + 198, 1));
     }

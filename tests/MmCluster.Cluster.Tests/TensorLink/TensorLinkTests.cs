@@ -127,6 +127,64 @@ public sealed class SharedMemoryLinkTests() : TensorLinkTests(shareMemory: true)
         await consumer.DisposeAsync(); // as a kill would: its pins end with its connection
         await Eventually.TrueAsync(() => producer.LeasedBytes == 0, "the reader's pin never ended");
     }
+
+    [Fact]
+    public async Task What_is_read_stays_where_it_is_when_another_pull_breaks_the_connection()
+    {
+        var options = new TensorLinkOptions { ClusterSecret = "s", SlabBytes = 1 << 20 };
+        await using TensorLinkEndpoint producer = new(options, TimeProvider.System), consumer = new(options, TimeProvider.System);
+        using Tensor tensor = Tensor.Ones([1000]), other = Tensor.Zeros([1000]);
+        PulledTensor read = await consumer.PullAsync(producer.Publish("r", tensor), TestContext.Current.CancellationToken);
+        TensorRef wrong = producer.Publish("other", other) with { Shape = [10, 100] };
+        await Assert.ThrowsAsync<MmException>(() => consumer.PullAsync(wrong, TestContext.Current.CancellationToken));
+        producer.Release("r");
+        // The next connection is served: whatever the last one's end does has been done.
+        using (await consumer.PullAsync(producer.Publish("next", other), TestContext.Current.CancellationToken))
+        {
+            producer.Release("other");
+            producer.Release("next");
+            Assert.Equal(12000, producer.LeasedBytes); // what was asked for wrongly stays with the broken connection, too
+            Assert.Equal(1, read.Tensor.ToArray<float>()[999]);
+        }
+        read.Dispose();
+        await Eventually.TrueAsync(() => producer.LeasedBytes == 0, "a pin never ended");
+    }
+
+    [Fact]
+    public async Task The_memory_of_a_process_that_is_gone_is_not_kept()
+    {
+        var options = new TensorLinkOptions { ClusterSecret = "s", SlabBytes = 1 << 20 };
+        await using TensorLinkEndpoint consumer = new(options, TimeProvider.System);
+        TensorLinkEndpoint producer = new(options, TimeProvider.System);
+        using Tensor tensor = Tensor.Ones([1000]);
+        (await consumer.PullAsync(producer.Publish("r", tensor), TestContext.Current.CancellationToken)).Dispose();
+        Assert.Equal(1, consumer.Peers);
+        await producer.DisposeAsync();
+        await Eventually.TrueAsync(() => consumer.Peers == 0, "it is kept");
+    }
 }
 
-public sealed class StreamLinkTests() : TensorLinkTests(shareMemory: false);
+public sealed class StreamLinkTests() : TensorLinkTests(shareMemory: false)
+{
+    [Fact]
+    public async Task A_peer_that_stops_in_the_middle_is_unavailable_after_the_timeout()
+    {
+        ManualTime time = new();
+        await using TensorLinkEndpoint consumer = new(new TensorLinkOptions { ClusterSecret = "s", SlabBytes = 1 << 20, ShareMemory = false }, time);
+        // Takes connections and says nothing, as a machine that has just vanished.
+        using var silent = new System.Net.Sockets.Socket(System.Net.Sockets.SocketType.Stream, System.Net.Sockets.ProtocolType.Tcp);
+        silent.Bind(new System.Net.IPEndPoint(System.Net.IPAddress.Loopback, 0));
+        silent.Listen();
+        LinkAddress address = consumer.Address with { Incarnation = Guid.NewGuid(), Port = ((System.Net.IPEndPoint)silent.LocalEndPoint!).Port };
+        Task<PulledTensor> pull = consumer.PullAsync(new TensorRef(address, 1, DType.F32, [4], 16, default), TestContext.Current.CancellationToken);
+        await Eventually.TrueAsync(
+            () =>
+            {
+                time.Advance(TimeSpan.FromSeconds(11));
+                return pull.IsCompleted;
+            },
+            "it waits for ever");
+        MmException error = await Assert.ThrowsAsync<MmException>(() => pull);
+        Assert.Equal(MmErrorCode.Unavailable, error.Code);
+    }
+}
