@@ -65,7 +65,8 @@ public sealed class GatewayServer : IAsyncDisposable
 
     private static WebApplication Build(ServedModels models, GatewayOptions options, TimeProvider time)
     {
-        WebApplicationBuilder builder = WebApplication.CreateSlimBuilder();
+        // Not the current folder: settings there are watched for changes with all that lies below, which takes for ever in the root.
+        WebApplicationBuilder builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions { ContentRootPath = AppContext.BaseDirectory });
         builder.Logging.ClearProviders();
         builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = options.ShutdownTimeout);
         builder.WebHost.ConfigureKestrel(kestrel =>

@@ -21,7 +21,8 @@ public sealed class MetricsServer : IAsyncDisposable
     /// <summary>Starts listening.</summary>
     public static async Task<MetricsServer> StartAsync(IPAddress host, int port, CancellationToken cancellationToken)
     {
-        WebApplicationBuilder builder = WebApplication.CreateSlimBuilder();
+        // Not the current folder: settings there are watched for changes with all that lies below, which takes for ever in the root.
+        WebApplicationBuilder builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions { ContentRootPath = AppContext.BaseDirectory });
         builder.Logging.ClearProviders();
         builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(host, port));
         WebApplication app = builder.Build();
