@@ -9,7 +9,7 @@ internal static class Program
     {
         IDistributedApplicationBuilder builder = DistributedApplication.CreateBuilder(args);
         // State is kept between runs: what was scaled stays scaled.
-        string folder = Path.Combine(builder.AppHostDirectory, "obj", "cluster");
+        string folder = builder.Configuration["cluster-folder"] ?? Path.Combine(builder.AppHostDirectory, "obj", "cluster");
         IResourceBuilder<ExecutableResource>[] silos =
         [
             Silo("encoder-1", "encoder"),

@@ -1,6 +1,8 @@
 using System.Diagnostics;
 using Aspire.Hosting;
 using Aspire.Hosting.ApplicationModel;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
 
 namespace MmCluster.Embedded.Aspire.Tests;
 
@@ -125,6 +127,25 @@ public sealed class DistributedApplicationTests : IDisposable
     }
 
     [Fact]
+    public async Task An_app_host_that_is_told_to_stop_while_it_starts_stops_its_processes_as_later()
+    {
+        string pipe = _scratch.NewPipe("out");
+        IDistributedApplicationBuilder builder = NewBuilder();
+        builder.AddExecutable("child", "sh", _scratch.Folder, "-c", "exec 3>\"$0\"; trap 'echo told >&3; exit' TERM; echo up >&3; while :; do sleep 0.1; done", pipe);
+        builder.Services.AddHostedService<NeverStarted>();
+        DistributedApplication app = builder.Build();
+        Task<StreamReader> opening = Scratch.OpenAsync(pipe);
+        Task running = app.RunAsync();
+        using StreamReader reader = await opening;
+        Assert.Equal("up", await reader.ReadLineAsync());
+
+        app.Services.GetRequiredService<IHostApplicationLifetime>().StopApplication();
+
+        await running;
+        Assert.Equal("told", await reader.ReadLineAsync());
+    }
+
+    [Fact]
     public async Task Killing_the_app_host_ends_its_processes()
     {
         string pipe = _scratch.NewPipe("held");
@@ -235,6 +256,14 @@ public sealed class DistributedApplicationTests : IDisposable
 
     private IDistributedApplicationBuilder NewBuilder() => DistributedApplication.CreateBuilder(
         new DistributedApplicationOptions { ProjectDirectory = _scratch.Folder, DisableDashboard = true, Args = ["--NO_COLOR", "1"] });
+
+    /// <summary>Something else in the app host that takes its time.</summary>
+    private sealed class NeverStarted : IHostedService
+    {
+        public Task StartAsync(CancellationToken cancellationToken) => Task.Delay(Timeout.Infinite, cancellationToken);
+
+        public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+    }
 
     private static string FindRoot()
     {

@@ -1,4 +1,5 @@
 using Aspire.Hosting.Internal;
+using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 
 namespace Aspire.Hosting;
@@ -12,6 +13,8 @@ public class DistributedApplication : IHost, IAsyncDisposable
     private readonly IHost _host;
 
     internal DistributedApplication(IHost host) => _host = host;
+
+    private bool IsStopping => Services.GetRequiredService<IHostApplicationLifetime>().ApplicationStopping.IsCancellationRequested;
 
     /// <summary>The app host's services.</summary>
     public IServiceProvider Services => _host.Services;
@@ -37,7 +40,23 @@ public class DistributedApplication : IHost, IAsyncDisposable
     public void Run() => RunAsync().GetAwaiter().GetResult();
 
     /// <summary>Starts everything and waits for Ctrl-C, SIGTERM or the token, then stops everything.</summary>
-    public virtual Task RunAsync(CancellationToken cancellationToken = default) => _host.RunAsync(cancellationToken);
+    public virtual async Task RunAsync(CancellationToken cancellationToken = default)
+    {
+        try
+        {
+            await _host.StartAsync(cancellationToken);
+            await _host.WaitForShutdownAsync(cancellationToken);
+        }
+        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested || IsStopping)
+        {
+            // Told to stop while it started: what runs already ends as it would later, not by being killed.
+            await _host.StopAsync(CancellationToken.None);
+        }
+        finally
+        {
+            await DisposeAsync();
+        }
+    }
 
     /// <summary>Starts everything: ends when ports are given out and what waits for nothing has been started.</summary>
     public virtual Task StartAsync(CancellationToken cancellationToken = default) => _host.StartAsync(cancellationToken);

@@ -12,6 +12,8 @@ namespace MmCluster.EndToEnd.Tests.Harness;
 internal sealed partial class MmProcess : IAsyncDisposable
 {
     private const int SigHup = 1;
+    private const int SigInt = 2;
+    private const int SigAbort = 6;
     private const int SigKill = 9;
     private const int SigTerm = 15;
 
@@ -43,12 +45,24 @@ internal sealed partial class MmProcess : IAsyncDisposable
     public string Log => string.Join('\n', _log.Select(line => $"[{Name}] {line}"));
 
     /// <summary>Starts <c>mm ARGUMENTS --json</c>.</summary>
-    public static MmProcess Start(string name, IEnumerable<string> arguments, IReadOnlyDictionary<string, string>? environment = null)
+    public static MmProcess Start(string name, IEnumerable<string> arguments, IReadOnlyDictionary<string, string>? environment = null) =>
+        StartProgram(name, [Path.Combine(AppContext.BaseDirectory, "mm.dll"), .. arguments, "--json"], environment);
+
+    /// <summary>Starts <c>dotnet ARGUMENTS</c>.</summary>
+    public static MmProcess StartProgram(string name, IEnumerable<string> arguments, IReadOnlyDictionary<string, string>? environment = null)
     {
-        string[] command = ["dotnet", Path.Combine(AppContext.BaseDirectory, "mm.dll"), .. arguments, "--json"];
+        // Who started the tests may ignore Ctrl-C, as a shell does for what it puts into the background; that is inherited.
+        string[] command = ["/usr/bin/env", "--default-signal=INT", "dotnet", .. arguments];
         // The same process id, and a death of ours is one of it, too.
         string[] all = File.Exists("/usr/bin/setpriv") ? ["/usr/bin/setpriv", "--pdeathsig", "KILL", .. command] : command;
-        var start = new ProcessStartInfo(all[0], all[1..]) { RedirectStandardOutput = true, RedirectStandardError = true, RedirectStandardInput = true };
+        // In the root, as a service manager starts them: nothing may be looked for below the current folder.
+        var start = new ProcessStartInfo(all[0], all[1..])
+        {
+            WorkingDirectory = "/",
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+            RedirectStandardInput = true,
+        };
         start.Environment["DOTNET_gcServer"] = "0";
         foreach ((string key, string value) in environment ?? new Dictionary<string, string>())
         {
@@ -87,12 +101,17 @@ internal sealed partial class MmProcess : IAsyncDisposable
     public void HangUp() => Signal(SigHup);
 
     /// <summary>Asks it to stop and waits; its exit code.</summary>
-    public async Task<int> StopAsync()
+    public Task<int> StopAsync() => StopAsync(SigTerm);
+
+    /// <summary>Stops it as Ctrl-C does, and waits; its exit code.</summary>
+    public Task<int> InterruptAsync() => StopAsync(SigInt);
+
+    private async Task<int> StopAsync(int signal)
     {
         _ended = true;
         if (!_process.HasExited)
         {
-            Signal(SigTerm);
+            Signal(signal);
         }
         using var late = new CancellationTokenSource(StopTimeout);
         try
@@ -101,9 +120,10 @@ internal sealed partial class MmProcess : IAsyncDisposable
         }
         catch (OperationCanceledException)
         {
-            Signal(SigKill);
+            // With DOTNET_DbgEnableMiniDump=1 it leaves a dump that tells why.
+            Signal(SigAbort);
             await _process.WaitForExitAsync(CancellationToken.None);
-            throw new TimeoutException($"{Name} did not stop within {StopTimeout.TotalSeconds} s of SIGTERM:\n{Log}");
+            throw new TimeoutException($"{Name} did not stop within {StopTimeout.TotalSeconds} s of being told to:\n{Log}");
         }
         return _process.ExitCode;
     }
@@ -164,7 +184,7 @@ internal sealed partial class MmProcess : IAsyncDisposable
         {
             return;
         }
-        _log.Enqueue(line);
+        TakeLog(line);
         if (line.StartsWith('{') && !_ready.Task.IsCompleted)
         {
             using JsonDocument document = JsonDocument.Parse(line);

@@ -19,7 +19,8 @@ internal sealed class StatusPage(Orchestrator orchestrator, LogConsole console, 
 
     public async Task StartAsync(CancellationToken cancellationToken)
     {
-        WebApplicationBuilder builder = WebApplication.CreateSlimBuilder();
+        // Not the current folder: settings there are watched for changes with all that lies below, which takes for ever in the root.
+        WebApplicationBuilder builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions { ContentRootPath = AppContext.BaseDirectory });
         builder.Logging.ClearProviders();
         builder.Services.AddSingleton<IHostLifetime, NoLifetime>(); // signals are the app host's
         builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(IPAddress.Loopback, configuration.GetValue("StatusPage:Port", 0)));
@@ -31,7 +32,7 @@ internal sealed class StatusPage(Orchestrator orchestrator, LogConsole console, 
             orchestrator.Instances.FirstOrDefault(instance => instance.Name == name) is { } instance
                 ? Results.Text(string.Join('\n', instance.Log()) + "\n")
                 : Results.NotFound());
-        await app.StartAsync(cancellationToken);
+        await app.StartAsync(CancellationToken.None); // a moment; cut short, it would be told as a failure to start
         _app = app;
         console.Report("status", $"page at {app.Urls.Single()}");
     }
