@@ -15,7 +15,7 @@ namespace MmCluster.Cli.Benchmarks.Llm;
 /// <param name="Prompt">Prompt tokens of a sequence; their mean where <see cref="Ragged"/>.</param>
 /// <param name="New">Tokens of a sequence generated behind the first.</param>
 /// <param name="Batch">Sequences at once.</param>
-/// <param name="Repeat">Measured runs, after one that is not.</param>
+/// <param name="Repeat">Measured runs, after <see cref="Warmups"/> that are not.</param>
 internal sealed record LlmBenchmarkOptions(string Folder, LoadOptions Load, ExecutorOptions Executor, int Prompt, int New, int Batch, int Repeat)
 {
     /// <summary>Pipeline shards that the layers are split over.</summary>
@@ -32,6 +32,9 @@ internal sealed record LlmBenchmarkOptions(string Folder, LoadOptions Load, Exec
 
     /// <summary>Tokens that a sequence's prompts have in common over all runs; the measured runs find their whole blocks in the prefix cache.</summary>
     public int Cached { get; init; }
+
+    /// <summary>Runs before the measured ones: what is behind a cached prefix has other sizes than the run that fills the cache, and a size's first products are timed.</summary>
+    public int Warmups => Cached > 0 ? 2 : 1;
 
     /// <summary>Prompt tokens of the longest sequence.</summary>
     public int Longest => PromptOf(Batch - 1);
@@ -80,12 +83,12 @@ internal static class LlmBenchmark
         List<int> first = [];
         TimeSpan firstToken = default;
         long cached = 0;
-        for (int run = 0; run <= options.Repeat; run++)
+        for (int run = 0; run < options.Warmups + options.Repeat; run++)
         {
             Round round = new(options);
             await round.RunAsync(engine, run, cancellationToken);
             firstToken = run == 0 ? round.FirstTokenAt - Process.GetCurrentProcess().StartTime.ToUniversalTime() : firstToken;
-            if (run > 0)
+            if (run >= options.Warmups)
             {
                 prefill.Add((((long)options.Batch * options.Prompt) - round.Cached) / Stopwatch.GetElapsedTime(round.Begin, round.AllBegun).TotalSeconds);
                 decode.Add(round.Decoded / Stopwatch.GetElapsedTime(round.AllBegun, round.End).TotalSeconds);
