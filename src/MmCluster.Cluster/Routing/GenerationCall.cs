@@ -99,7 +99,7 @@ internal sealed class GenerationCall(RoutedModel model, RoutedRevision revision,
                 failure = end switch
                 {
                     AttemptEnd.Failed => attempt.Error,
-                    AttemptEnd.Lost when ++replays > MostReplays => failure ?? new MmException(MmErrorCode.Unavailable, $"gave up after {MostReplays} lost replicas"),
+                    AttemptEnd.Lost when ++replays > MostReplays => failure ?? attempt.Error ?? new MmException(MmErrorCode.Unavailable, $"gave up after {MostReplays} lost replicas"),
                     _ => await ReplayAsync(cancellationToken),
                 };
                 foreach (SequenceOutput last in failure is null ? [] : _progress.Fail(request.Id, failure))
@@ -270,15 +270,16 @@ internal sealed class GenerationCall(RoutedModel model, RoutedRevision revision,
                 await replica.SupplyAsync(attempt, item, made);
                 return;
             }
-            catch (MmException error) when (error.Retryable && tries < MostReplays)
+            catch (MmException error) when (error.Retryable && error.Stage != replica.Key && tries < MostReplays)
             {
                 features = _media[item].AgainAsync(features);
             }
-            catch (Exception error) when (Failures.TellsOfLoss(error) || error is OperationCanceledException)
+            catch (Exception error) when (Failures.IsRetryable(error) || error is OperationCanceledException)
             {
-                // Whether the replica is lost or this call alone: its stream may live, and the attempt would wait there for ever.
+                // Whether the replica is lost, comes up anew without the attempt, or this call alone is lost: its stream may live, and the attempt would wait there
+                // for ever.
                 model.Report(error);
-                attempt.Finish(AttemptEnd.Lost);
+                attempt.Finish(AttemptEnd.Lost, error as MmException);
                 return;
             }
             catch (Exception error)

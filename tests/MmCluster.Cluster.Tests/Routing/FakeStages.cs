@@ -17,6 +17,8 @@ namespace MmCluster.Cluster.Tests.Routing;
 internal sealed class FakeStages : IGrainFactory, IAsyncDisposable
 {
     public const string Model = "mini";
+    /// <summary>The one replica of the backbone.</summary>
+    public const string BackboneKey = "mini@r/0";
     private const string Place = "S127.0.0.1:1:1";
 
     private readonly TimeProvider _time;
@@ -92,7 +94,7 @@ internal sealed class FakeStages : IGrainFactory, IAsyncDisposable
         Revision = "r",
         Deployment = new ModelDeployment { Name = model, Source = "mini" },
         Facts = new BackboneFacts(1000, int.MaxValue, DecoderKind.CausalLm, 16),
-        Backbones = [new BackboneRoute("mini@r/0", Place)],
+        Backbones = [new BackboneRoute(BackboneKey, Place)],
         Encoders = [new EncoderRoute("digest/0", Place, "vision_tower", Modality.Image, "digest", 4)],
     };
 

@@ -47,6 +47,35 @@ public sealed class GenerationCallTests
     }
 
     [Fact]
+    public async Task A_replica_that_comes_up_anew_before_it_has_the_features_is_a_loss()
+    {
+        await using FakeStages stages = new();
+        stages.Backbone.Begin.SetResult();
+        using Tensor features = Tensor.Ones([4, 8]);
+        TensorRef made = stages.Link.Publish("made", features);
+        stages.Encoder.Result = () => Task.FromResult(new EncodeReply(made));
+        long first = 0;
+        stages.Backbone.Supply = (gateway, handle) =>
+        {
+            if (first == 0)
+            {
+                first = handle;
+            }
+            if (handle == first)
+            {
+                throw new MmException(MmErrorCode.Unavailable, "it is not ready") { Stage = FakeStages.BackboneKey };
+            }
+            stages.Backbone.Finish(gateway, handle);
+            return Task.CompletedTask;
+        };
+        SequenceOutput end = Assert.Single(await stages.GenerateAsync(FakeStages.Picture()).WaitAsync(Patience, TestContext.Current.CancellationToken));
+        Assert.Equal((FinishReason.Length, null), (end.Finish, end.Error));
+        Assert.Equal(2, stages.Backbone.Submitted.Count);
+        // Nothing is wrong with the features: they are not made again.
+        Assert.Single(stages.Encoder.Submitted);
+    }
+
+    [Fact]
     public async Task A_request_whose_media_find_no_room_here_leaves_no_lease()
     {
         await using FakeStages stages = new(slabBytes: 1 << 20);
