@@ -1,7 +1,7 @@
 namespace MmCluster.Cluster;
 
 /// <summary>
-/// A stage is on no node, or not on the one that was asked: a stray call never loads a model. Whoever gets it asks the model's grain for its routes.
+/// A stage is on no node, not on the one that was asked, or not loaded there: a stray call never loads a model. Whoever gets it asks the model's grain for its routes.
 /// </summary>
 [GenerateSerializer, Alias("mm.StageNotPlaced")]
 public sealed class StageNotPlacedException : Exception

@@ -56,11 +56,9 @@ internal sealed class StageHost(NodeLedger ledger, StageLoader loader, string no
     }
 
     /// <summary>A loaded stage.</summary>
-    /// <exception cref="StageNotPlacedException">It is not here.</exception>
-    /// <exception cref="MmException">Unavailable: it is not loaded yet, or has failed.</exception>
+    /// <exception cref="StageNotPlacedException">It is not here, or not loaded: routes lead to what has been loaded, so that it was lost and comes up anew.</exception>
     public T Find<T>(string key)
-        where T : class, IStage =>
-        Hosted(key).Stage as T ?? throw new MmException(MmErrorCode.Unavailable, $"stage {key} is not ready") { Stage = key, RetryAfter = TimeSpan.FromSeconds(1) };
+        where T : class, IStage => Hosted(key).Stage as T ?? throw new StageNotPlacedException(key);
 
     /// <summary>Whether a stage is here, loaded or not.</summary>
     public bool Has(string key) => _stages.ContainsKey(key);
