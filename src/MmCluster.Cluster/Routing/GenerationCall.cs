@@ -270,7 +270,7 @@ internal sealed class GenerationCall(RoutedModel model, RoutedRevision revision,
                 await replica.SupplyAsync(attempt, item, made);
                 return;
             }
-            catch (MmException error) when (error.Retryable && error.Stage != replica.Key && tries < MostReplays)
+            catch (MmException error) when (error.Retryable && tries < MostReplays)
             {
                 features = _media[item].AgainAsync(features);
             }

@@ -22,20 +22,26 @@ public sealed class GenerationCallTests
         Assert.Equal(0, stages.Link.LeasedBytes);
     }
 
-    [Fact]
-    public async Task Features_that_do_not_reach_a_replica_whose_stream_lives_are_a_loss()
+    public static TheoryData<string> Losses => ["no answer", "comes up anew", "cannot pull"];
+
+    [Theory, MemberData(nameof(Losses))]
+    public async Task Features_that_do_not_reach_a_replica_whose_stream_lives_are_a_loss(string loss)
     {
         await using FakeStages stages = new();
         stages.Backbone.Begin.SetResult();
         using Tensor features = Tensor.Ones([4, 8]);
         TensorRef made = stages.Link.Publish("made", features);
         stages.Encoder.Result = () => Task.FromResult(new EncodeReply(made));
-        int supplies = 0;
         stages.Backbone.Supply = (gateway, handle) =>
         {
-            if (++supplies == 1)
+            if (handle == stages.Backbone.Submitted.First().Handle)
             {
-                throw new TimeoutException("no answer");
+                throw loss switch
+                {
+                    "no answer" => new TimeoutException(loss),
+                    "comes up anew" => new StageNotPlacedException(FakeStages.BackboneKey),
+                    _ => new MmException(MmErrorCode.Unavailable, loss),
+                };
             }
             stages.Backbone.Finish(gateway, handle);
             return Task.CompletedTask;
@@ -44,35 +50,6 @@ public sealed class GenerationCallTests
         Assert.Equal((FinishReason.Length, null), (end.Finish, end.Error));
         Assert.Equal(2, stages.Backbone.Submitted.Count);
         Assert.Equal([stages.Backbone.Submitted.First().Handle], stages.Backbone.Cancelled);
-    }
-
-    [Fact]
-    public async Task A_replica_that_comes_up_anew_before_it_has_the_features_is_a_loss()
-    {
-        await using FakeStages stages = new();
-        stages.Backbone.Begin.SetResult();
-        using Tensor features = Tensor.Ones([4, 8]);
-        TensorRef made = stages.Link.Publish("made", features);
-        stages.Encoder.Result = () => Task.FromResult(new EncodeReply(made));
-        long first = 0;
-        stages.Backbone.Supply = (gateway, handle) =>
-        {
-            if (first == 0)
-            {
-                first = handle;
-            }
-            if (handle == first)
-            {
-                throw new MmException(MmErrorCode.Unavailable, "it is not ready") { Stage = FakeStages.BackboneKey };
-            }
-            stages.Backbone.Finish(gateway, handle);
-            return Task.CompletedTask;
-        };
-        SequenceOutput end = Assert.Single(await stages.GenerateAsync(FakeStages.Picture()).WaitAsync(Patience, TestContext.Current.CancellationToken));
-        Assert.Equal((FinishReason.Length, null), (end.Finish, end.Error));
-        Assert.Equal(2, stages.Backbone.Submitted.Count);
-        // Nothing is wrong with the features: they are not made again.
-        Assert.Single(stages.Encoder.Submitted);
     }
 
     [Fact]

@@ -22,7 +22,7 @@ public sealed class PipelineBitsTests
         using ShardedModel whole = new(RepositoryRoot.Path(folder), 1);
         using ShardedModel cut = new(RepositoryRoot.Path(folder), shards);
         Dictionary<(string, int), List<int>> expected = Run(whole, "batched");
-        foreach (string way in (string[])["batched", "chunked", "preempted", "cached", "drafted"])
+        foreach (string way in SchedulingWays.All)
         {
             Dictionary<(string, int), List<int>> got = Run(cut, way);
             Assert.Equal(expected.Keys.Order(), got.Keys.Order());
@@ -35,30 +35,8 @@ public sealed class PipelineBitsTests
         }
     }
 
-    private static Dictionary<(string, int), List<int>> Run(ShardedModel model, string way)
-    {
-        EngineOptions options = new() { MaxNumSeqs = 8, MaxNumBatchedTokens = 256, EnablePrefixCaching = way == "cached" };
-        options = way switch
-        {
-            "chunked" => options with { MaxNumBatchedTokens = 11 },
-            "drafted" => options with { SpeculativeTokens = 3, PromptLookupMin = 1 },
-            _ => options,
-        };
-        using EngineDriver driver = model.Drive(options, way == "preempted" ? 15 : 512);
-        for (int i = 0; i < Count; i++)
-        {
-            driver.Submit(Request(i));
-            if (way == "cached")
-            {
-                driver.RunToEnd();
-            }
-        }
-        driver.RunToEnd();
-        Assert.All(driver.Results.Values, result => Assert.Equal(FinishReason.Length, result.Finish));
-        Assert.True(way != "preempted" || driver.Core.Scheduler.Preemptions > 0);
-        Assert.True(way != "cached" || driver.Core.Scheduler.Kv.CacheHits > 0);
-        return driver.Results.ToDictionary(pair => pair.Key, pair => pair.Value.Tokens);
-    }
+    private static Dictionary<(string, int), List<int>> Run(ShardedModel model, string way) =>
+        SchedulingWays.Run(way, model.Drive, scarceBlocks: 15, Enumerable.Range(0, Count).Select(Request));
 
     // Half of them greedy, half drawn with everything that the last shard must know; they share 40 tokens and differ in length.
     private static EngineRequest Request(int i) => new()

@@ -29,7 +29,7 @@ public sealed class TensorParallelTests
         using RankedModel whole = new(RepositoryRoot.Path(folder), 1);
         using RankedModel split = new(RepositoryRoot.Path(folder), ranks);
         Dictionary<(string, int), List<int>> expected = Run(whole, "batched");
-        foreach (string way in (string[])["batched", "chunked", "preempted", "cached", "drafted"])
+        foreach (string way in SchedulingWays.All)
         {
             Dictionary<(string, int), List<int>> got = Run(split, way); // bit-equal logits from way to way: RankedModel checks it
             Assert.Equal(expected.Keys.Order(), got.Keys.Order());
@@ -138,30 +138,8 @@ public sealed class TensorParallelTests
         Assert.Contains("network 't5' cannot be split over 2 ranks", error.Message, StringComparison.Ordinal);
     }
 
-    internal static Dictionary<(string, int), List<int>> Run(RankedModel model, string way)
-    {
-        EngineOptions options = new() { MaxNumSeqs = 8, MaxNumBatchedTokens = 256, EnablePrefixCaching = way == "cached" };
-        options = way switch
-        {
-            "chunked" => options with { MaxNumBatchedTokens = 11 },
-            "drafted" => options with { SpeculativeTokens = 3, PromptLookupMin = 1 },
-            _ => options,
-        };
-        using EngineDriver driver = model.Drive(options, way == "preempted" ? 10 : 512);
-        for (int i = 0; i < Count; i++)
-        {
-            driver.Submit(Request(i));
-            if (way == "cached")
-            {
-                driver.RunToEnd();
-            }
-        }
-        driver.RunToEnd();
-        Assert.All(driver.Results.Values, result => Assert.Equal(FinishReason.Length, result.Finish));
-        Assert.True(way != "preempted" || driver.Core.Scheduler.Preemptions > 0);
-        Assert.True(way != "cached" || driver.Core.Scheduler.Kv.CacheHits > 0);
-        return driver.Results.ToDictionary(pair => pair.Key, pair => pair.Value.Tokens);
-    }
+    internal static Dictionary<(string, int), List<int>> Run(RankedModel model, string way) =>
+        SchedulingWays.Run(way, (options, blocks) => model.Drive(options, blocks), scarceBlocks: 10, Enumerable.Range(0, Count).Select(Request));
 
     // Greedy; they share 40 tokens and differ in length. The seed only names them.
     private static EngineRequest Request(int i) => Requests.Of(
